@@ -1,0 +1,5 @@
+"""`python -m edgehar`."""
+
+from edgehar.cli.app import entry
+
+entry()

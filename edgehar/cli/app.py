@@ -1,0 +1,70 @@
+"""`edgehar COMMAND`: imports only the command that was typed, and turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from edgehar import __version__
+from edgehar.errors import EdgeHarError
+
+COMMANDS: dict[str, str] = {
+    "import": "edgehar.cli.import_:import_",
+    "data": "edgehar.cli.data:data",
+    "record": "edgehar.cli.record:record",
+    "train": "edgehar.cli.train:train",
+    "evaluate": "edgehar.cli.evaluate:evaluate",
+    "run": "edgehar.cli.run:run",
+    "inspect": "edgehar.cli.inspect_:inspect",
+}
+
+
+def build(argv: Sequence[str]) -> typer.Typer:
+    """The Typer app holding the one command named in `argv`, or all of them for help and completion."""
+    app = typer.Typer(
+        name="edgehar",
+        help="Human activity recognition from a sensor to a live decision on a small board.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+    @app.callback(invoke_without_command=True)
+    def root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+        if version:
+            typer.echo(f"edgehar {__version__}")
+            raise typer.Exit
+
+    wanted = next((word for word in argv if not word.startswith("-")), "")
+    for name in [wanted] if wanted in COMMANDS else COMMANDS:
+        module, _, function = COMMANDS[name].partition(":")
+        app.command(name)(getattr(importlib.import_module(module), function))
+    return app
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code (the list is in `edgehar.errors`)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        result = build(arguments)(args=arguments, standalone_mode=False)
+    except EdgeHarError as error:
+        typer.echo(f"edgehar: {error}", err=True)
+        if error.hint:
+            typer.echo(f"  next: {error.hint}", err=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) went away; point stdout elsewhere so that interpreter shutdown stays quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def entry() -> None:
+    """Console script."""
+    sys.exit(main())
