@@ -84,7 +84,7 @@ class Chunk:
     seq: IntArray
     x: FloatArray
     flags: FlagArray
-    aux: Mapping[str, NDArray[np.generic]] = field(default=NO_AUX)
+    aux: Mapping[str, NDArray[np.generic]] = field(default_factory=lambda: NO_AUX)  # before 3.12 a proxy is unhashable
 
     def __post_init__(self) -> None:
         n = len(self.t_dev_ns)
