@@ -1,0 +1,183 @@
+"""Building blocks shared by the convolutional families, and their export as one flat list of layers.
+
+Every convolution is valid (no time padding) and the product of all strides divides the hop, so that a streaming
+runtime computes each activation once and still equals the window-by-window result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgehar.errors import Reason, UsageError
+from edgehar.models.base import Model
+from edgehar.types import FloatArray
+
+
+class ConvUnit(nn.Module):
+    """Valid 1-D convolution, batch normalisation, optional ReLU: [b, in, t] -> [b, out, (t - kernel) // stride + 1]."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1, relu: bool = True
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(inputs, outputs, kernel, stride=stride, groups=groups, bias=False)
+        self.norm = nn.BatchNorm1d(outputs)
+        self.relu = relu
+
+    @property
+    def kernel(self) -> int:
+        return int(self.conv.kernel_size[0])
+
+    @property
+    def stride(self) -> int:
+        return int(self.conv.stride[0])
+
+    def length(self, time: int) -> int:
+        """Output samples for `time` input samples; 0 or less where the input is too short."""
+        return (time - self.kernel) // self.stride + 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.norm(self.conv(x))
+        return torch.relu(y) if self.relu else y
+
+    def folded(self) -> tuple[FloatArray, FloatArray]:
+        """Weights [out, in/groups, kernel] and bias [out] of the one convolution this unit is at inference.
+
+        With s = gamma / sqrt(running_var + eps): w' = s w, b' = beta - s running_mean. In float64, rounded once.
+        """
+        norm = self.norm
+        variance = norm.get_buffer("running_var").double()
+        mean = norm.get_buffer("running_mean").double()
+        scale = norm.weight.double() / torch.sqrt(variance + norm.eps)
+        weight = self.conv.weight.double() * scale[:, None, None]
+        bias = norm.bias.double() - scale * mean
+        return _array(weight), _array(bias)
+
+    def describe(self, name: str, tensors: dict[str, FloatArray]) -> dict[str, Any]:
+        """The unit's entry of the exported `layers`; adds its folded tensors to `tensors`."""
+        tensors[f"{name}.w"], tensors[f"{name}.b"] = self.folded()
+        return {
+            "op": "conv",
+            "name": name,
+            "out": self.conv.out_channels,
+            "kernel": self.kernel,
+            "stride": self.stride,
+            "groups": self.conv.groups,
+            "relu": self.relu,
+        }
+
+
+class Residual(nn.Module):
+    """y = relu(body(x) + crop(x)): the skip is the input cropped centrally to what the valid convolutions leave."""
+
+    def __init__(self, units: Sequence[ConvUnit]) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*units)
+        total = sum(unit.kernel - 1 for unit in units)
+        if total % 2:
+            raise UsageError(
+                f"a residual block crops {total} samples, which has no centre",
+                reason=Reason.VALUE,
+                hint="choose an odd kernel",
+            )
+        self.crop = total // 2
+
+    def length(self, time: int) -> int:
+        return time - 2 * self.crop
+
+    def forward(self, x: Tensor) -> Tensor:
+        skip = x[:, :, self.crop : x.shape[2] - self.crop]
+        return torch.relu(self.body(x) + skip)
+
+    def describe(self, name: str, tensors: dict[str, FloatArray]) -> dict[str, Any]:
+        units = [unit for unit in self.body if isinstance(unit, ConvUnit)]
+        return {"op": "residual", "body": [u.describe(f"{name}.{i}", tensors) for i, u in enumerate(units)]}
+
+
+class SensorDropout(nn.Module):
+    """In training, blank whole groups of `size` neighbouring input channels, each with probability p: [b, c, t].
+
+    On normalised input a blank is the training mean; what is left is not rescaled, as a missing sensor would not be.
+    """
+
+    def __init__(self, p: float, size: int) -> None:
+        super().__init__()
+        self.p = p
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p <= 0:
+            return x
+        keep = torch.rand(x.shape[0], x.shape[1] // self.size, 1, device=x.device) >= self.p
+        return x * keep.repeat_interleave(self.size, dim=1)
+
+
+class ConvNet(Model):
+    """Convolutional trunk -> mean over time -> dropout -> linear. x [b, w, c] normalised -> logits [b, k]."""
+
+    def __init__(
+        self,
+        trunk: Sequence[ConvUnit | Residual],
+        *,
+        channels: int,
+        classes: int,
+        window: int,
+        dropout: float,
+        sensor_dropout: float,
+        sensor_channels: int,
+    ) -> None:
+        super().__init__()
+        if sensor_dropout > 0 and (sensor_channels < 1 or channels % sensor_channels):
+            raise UsageError(
+                f"{channels} input channels do not split into sensors of {sensor_channels} channels",
+                reason=Reason.VALUE,
+                hint="give a sensor_channels that divides the number of input channels",
+            )
+        time = window
+        for layer in trunk:
+            time = layer.length(time)
+        if time < 1:
+            raise UsageError(
+                f"a window of {window} samples is too short for this network's valid convolutions",
+                reason=Reason.VALUE,
+                hint="use fewer blocks, a smaller kernel or stride, or a longer window",
+            )
+        self.channels = channels
+        self.classes = classes
+        self.blank = SensorDropout(sensor_dropout, sensor_channels)
+        self.trunk = nn.Sequential(*trunk)
+        self.dropout = nn.Dropout(dropout)
+        features = _outputs(trunk)
+        self.fc = nn.Linear(features, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.trunk(self.blank(x.transpose(1, 2))).mean(dim=2)
+        logits: Tensor = self.fc(self.dropout(features))
+        return logits
+
+    def export(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+        """Model dict with `layers`, and the tensors those layers name; batch normalisation is folded away."""
+        tensors: dict[str, FloatArray] = {}
+        layers: list[dict[str, Any]] = []
+        for i, layer in enumerate(self.trunk):
+            if isinstance(layer, (ConvUnit, Residual)):
+                layers.append(layer.describe(f"l{i}", tensors))
+        layers += [{"op": "mean"}, {"op": "linear", "name": "fc"}]
+        tensors["fc.w"], tensors["fc.b"] = _array(self.fc.weight), _array(self.fc.bias)
+        model = {"family": self.family, "inputs": self.channels, "classes": self.classes, "layers": layers}
+        return model, tensors
+
+
+def _outputs(trunk: Sequence[ConvUnit | Residual]) -> int:
+    """Channels after the last strided or widening convolution; residual blocks keep the count."""
+    units = [layer for layer in trunk if isinstance(layer, ConvUnit)]
+    return int(units[-1].conv.out_channels)
+
+
+def _array(tensor: Tensor) -> FloatArray:
+    return np.ascontiguousarray(tensor.detach().cpu().numpy(), dtype=np.float32)
