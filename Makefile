@@ -1,0 +1,62 @@
+# Everything here does its own set-up: each target that needs Python makes its own virtual environment first.
+PYTHON ?= python3
+# The CPU build on most machines; set TORCH=torch to take whatever your index serves.
+TORCH ?= torch==2.13.0
+SEGLEARN := seglearn==1.2.5
+DEMO_VENV := .venv-demo
+VENV := .venv
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test test-slow lint format accuracy demo-bundle readme clean
+
+help:
+	@echo "make demo         live recognition of a real recording of a person the model never saw"
+	@echo "make test         the whole suite, in its own environment"
+	@echo "make test-slow    emulators, clean installs, kills"
+	@echo "make lint         ruff and mypy --strict"
+	@echo "make accuracy     train and measure the accuracy table (hours); make readme puts it into README.md"
+	@echo "make demo-bundle  train the model that make demo runs"
+
+$(DEMO_VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(DEMO_VENV)
+	$(DEMO_VENV)/bin/python $(PIP_INSTALL) --editable .
+	@# seglearn ships the watch recordings; only its data file is read, so its own dependencies stay out.
+	-$(DEMO_VENV)/bin/python $(PIP_INSTALL) --no-deps $(SEGLEARN)
+	touch $@
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python $(PIP_INSTALL) "$(TORCH)"
+	$(VENV)/bin/python $(PIP_INSTALL) --editable ".[dev]"
+	-$(VENV)/bin/python $(PIP_INSTALL) --no-deps $(SEGLEARN)
+	touch $@
+
+demo: $(DEMO_VENV)/ready
+	$(DEMO_VENV)/bin/edgehar demo $(DEMO_ARGS)
+
+test: $(VENV)/ready
+	$(VENV)/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(VENV)/ready
+	$(VENV)/bin/python -m pytest -m slow $(PYTEST_ARGS)
+
+lint: $(VENV)/ready
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(VENV)/ready
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+demo-bundle: $(VENV)/ready
+	$(VENV)/bin/python benchmarks/demo_bundle.py
+
+accuracy: $(VENV)/ready
+	$(VENV)/bin/python benchmarks/accuracy.py --all
+
+readme: $(VENV)/ready
+	$(VENV)/bin/python benchmarks/readme.py
+
+clean:
+	rm -rf $(VENV) $(DEMO_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

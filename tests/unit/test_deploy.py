@@ -1,0 +1,79 @@
+"""The service file verifies, the installer refuses what it cannot serve, the Jetson chooser tells the truth."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+INSTALL = DEPLOY / "raspberry-pi" / "install.sh"
+
+
+def test_unit_verifies(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is missing: apt-get install systemd")
+    text = (DEPLOY / "systemd" / "edgehar@.service").read_text()
+    # Verification looks for the program; the installer puts it there.
+    unit = tmp_path / "edgehar@wrist.service"
+    unit.write_text(text.replace("/opt/edgehar/venv/bin/edgehar", sys.executable))
+    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert str(unit) not in done.stderr, done.stderr
+
+
+def test_unit_runs_unprivileged() -> None:
+    text = (DEPLOY / "systemd" / "edgehar@.service").read_text()
+    assert "\nUser=edgehar\n" in text
+    assert "\nNoNewPrivileges=yes\n" in text
+    assert "\nCapabilityBoundingSet=\n" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"), [(["--nonsense", "x"], 2, "unknown option"), (["--name"], 2, "needs a value")]
+)
+def test_installer_refuses(arguments: list[str], code: int, says: str) -> None:
+    done = subprocess.run(["sh", str(INSTALL), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert says in done.stderr
+
+
+def load_provider() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("provider", DEPLOY / "jetson" / "provider.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("available", "code", "first"),
+    [
+        (["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"], 0, "CUDAExecutionProvider"),
+        (["AzureExecutionProvider", "CPUExecutionProvider"], 4, "CPUExecutionProvider"),
+    ],
+)
+def test_provider_choice(
+    available: list[str], code: int, first: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = ModuleType("onnxruntime")
+    fake.__version__ = "1.99"  # type: ignore[attr-defined]
+    fake.get_available_providers = lambda: available  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "onnxruntime", fake)
+    assert load_provider().main(["--json"]) == code
+    assert json.loads(capsys.readouterr().out)["providers"][0] == first
+
+
+def test_provider_names_the_missing_package(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert load_provider().main([]) == 3
+    assert "pip install" in capsys.readouterr().err
