@@ -1,0 +1,57 @@
+"""Recipes are read exactly and refused precisely."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from edgehar.errors import EdgeHarError, InputError, MissingError
+from edgehar.train.recipe import Augment, Recipe, load_recipe
+
+
+def test_round_trip_through_json():
+    recipe = Recipe(epochs=3, step_at=(0.5, 0.75), augment=Augment(rotation_rad=0.3))
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_whole_numbers_serve_as_floats():
+    assert Recipe.from_dict({"lr": 1}).lr == 1.0
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ({"epoch": 3}, "no setting 'epoch'"),
+        ({"epochs": 2.5}, "epochs is 2.5"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"epochs": True}, "epochs is True"),
+        ({"lr": 0}, "lr is 0"),
+        ({"optimizer": "adamax"}, "optimizer is 'adamax'"),
+        ({"select": "test"}, "select is 'test'"),
+        ({"ema": 1.0}, "ema is 1.0"),
+        ({"step_at": [1.5]}, "step_at is (1.5,)"),
+        ({"augment": {"rotate": 1}}, "no setting 'rotate'"),
+        ({"augment": {"scale": -1}}, "augment.scale is -1"),
+        ({"augment": 3}, "augment is 3"),
+    ],
+)
+def test_wrong_settings_are_named(table, told):
+    with pytest.raises(EdgeHarError) as caught:
+        Recipe.from_dict(table, where="here")
+    assert told in str(caught.value)
+    assert "here" in str(caught.value)
+    assert caught.value.hint
+
+
+def test_files(tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text("[recipe]\nepochs = 7\n[recipe.augment]\nscale = 0.1\n")
+    assert load_recipe(path) == Recipe(epochs=7, augment=Augment(scale=0.1))
+    path.write_text("epochs = 8\n")
+    assert load_recipe(path).epochs == 8
+    path.write_text("epochs = \n")
+    with pytest.raises(InputError, match="line 1"):
+        load_recipe(path)
+    with pytest.raises(MissingError):
+        load_recipe(tmp_path / "absent.toml")
