@@ -1,1 +1,53 @@
-"""."""
+"""Room 1: anything that yields Chunks. A new sensor is one file, one line in SOURCES and one `check_source` test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from edgehar.errors import MissingError, Reason, UsageError
+from edgehar.registry import resolve
+from edgehar.sources.base import Source
+from edgehar.sources.uri import SourceUri
+from edgehar.types import StreamSpec
+
+__all__ = ["SOURCES", "Source", "SourceUri", "open_source"]
+
+# Each value is a callable (SourceUri, expected StreamSpec or None) -> Source.
+SOURCES: Mapping[str, str] = MappingProxyType(
+    {
+        "replay": "edgehar.sources.replay:from_uri",
+        "virtual": "edgehar.sources.virtual:from_uri",
+        "stdin": "edgehar.sources.stdin:from_uri",
+    }
+)
+
+PLANNED: Mapping[str, str] = MappingProxyType(
+    {
+        "csi": "Wi-Fi receivers on a serial port, with the [serial] extra",
+        "imu": "motion sensors on a serial port, with the [serial] extra",
+        "ble": "motion sensors over Bluetooth LE, with the [ble] extra",
+        "tcp": "streams from another machine",
+    }
+)
+
+
+def open_source(address: str | SourceUri, *, expected: StreamSpec | None = None) -> Source:
+    """The source that `address` names, not yet entered.
+
+    `expected` is the stream that the bundle's contract asks for; formats that carry no units of their own (CSV)
+    are read as that. Raises UsageError for an address that makes no sense, MissingError for what is not there.
+    """
+    uri = address if isinstance(address, SourceUri) else SourceUri.parse(address)
+    try:
+        factory = resolve("sources", SOURCES, uri.scheme)
+    except UsageError:
+        if uri.scheme not in PLANNED:
+            raise
+        raise MissingError(
+            f"source '{uri.text}': {uri.scheme}: is not built yet ({PLANNED[uri.scheme]})",
+            reason=Reason.NOT_INSTALLED,
+            hint=f"this release reads {', '.join(f'{name}:' for name in SOURCES)}",
+        ) from None
+    source: Source = factory(uri, expected)
+    return source

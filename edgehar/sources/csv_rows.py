@@ -1,0 +1,126 @@
+"""CSV text to sample rows, without I/O: bytes in, `(t_ns, x)` out, errors that name line, column and value."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgehar.errors import InputError, Reason, UsageError
+from edgehar.types import FloatArray, IntArray
+
+TIME_COLUMN = "t_ns"
+MAX_LINE_BYTES = 65_536  # a longer "line" is not CSV; without a bound, a binary stream would fill the memory
+
+
+class CsvRows:
+    """Incremental decoder of `t_ns,<channel>...` rows.
+
+    `expected` channels may come in any order and are put into the expected one; with none expected the header
+    names the channels. t_ns is an integer and rises. An empty field or `nan` is a value that was not measured (NaN).
+    Blank lines are skipped. Bytes may be cut anywhere.
+    """
+
+    def __init__(self, expected: tuple[str, ...] | None = None) -> None:
+        self.channels: tuple[str, ...] | None = None
+        self._expected = expected
+        self._order: list[int] = []
+        self._columns: list[str] = []
+        self._rest = b""
+        self._line = 0
+        self._last_ns: int | None = None
+
+    def feed(self, block: bytes) -> tuple[IntArray, FloatArray]:
+        """Rows completed by `block`: t_ns [n] int64, x [n, c] float32 in the order of `channels`."""
+        lines = (self._rest + block).split(b"\n")
+        self._rest = lines.pop()
+        if len(self._rest) > MAX_LINE_BYTES:
+            raise self._wrong(f"no line end within {MAX_LINE_BYTES} bytes", "feed text, one sample a line", line=1)
+        return self._decode(lines)
+
+    def finish(self) -> tuple[IntArray, FloatArray]:
+        """The last row, if the text does not end in a line break."""
+        rest, self._rest = self._rest, b""
+        rows = self._decode([rest] if rest.strip() else [])
+        if self.channels is None:
+            raise InputError(
+                "CSV on stdin is empty", reason=Reason.TRUNCATED, hint="the first line is t_ns,<channel>,<channel>..."
+            )
+        return rows
+
+    def _decode(self, lines: list[bytes]) -> tuple[IntArray, FloatArray]:
+        times: list[int] = []
+        rows: list[list[float]] = []
+        for raw in lines:
+            self._line += 1
+            try:
+                text = raw.decode("utf-8-sig" if self._line == 1 else "utf-8").strip()
+            except UnicodeDecodeError:
+                raise self._wrong("not UTF-8 text", "feed a CSV file, not a binary one") from None
+            if not text:
+                continue
+            fields = [field.strip() for field in text.split(",")]
+            if self.channels is None:
+                self._header(fields)
+            else:
+                times.append(self._time(fields))
+                rows.append([self._value(fields, column) for column in self._order])
+        width = len(self.channels or ())
+        return np.array(times, np.int64), np.array(rows, np.float32).reshape(len(rows), width)
+
+    def _header(self, fields: list[str]) -> None:
+        if fields[0] != TIME_COLUMN:
+            raise self._wrong(
+                f"the first column is '{fields[0]}'", "start with a header line: t_ns,<channel>,<channel>..."
+            )
+        given = fields[1:]
+        double = next((name for name in given if given.count(name) > 1), None)
+        if double is not None or not all(given) or not given:
+            raise self._wrong(
+                f"channel '{double}' twice" if double else "a channel without a name", "name each channel once"
+            )
+        wanted = self._expected if self._expected is not None else tuple(given)
+        if set(given) != set(wanted):
+            raise UsageError(
+                f"CSV on stdin, line {self._line}: the channels do not match\n"
+                f"  contract: {','.join(wanted)}\n"
+                f"  header:   {','.join(given)}",
+                reason=Reason.CONTRACT,
+                hint="name the columns as the contract does (edgehar inspect BUNDLE shows it)",
+            )
+        self._columns = fields
+        self._order = [1 + given.index(name) for name in wanted]
+        self.channels = wanted
+
+    def _time(self, fields: list[str]) -> int:
+        if len(fields) != len(self._columns):
+            raise self._wrong(
+                f"{len(fields)} values, but the header names {len(self._columns)} columns",
+                "complete or remove this row",
+            )
+        try:
+            t_ns = int(fields[0])
+        except ValueError:
+            raise self._wrong(
+                f"column t_ns: '{fields[0]}' is not an integer", "give nanoseconds, no fraction"
+            ) from None
+        if not -(2**63) <= t_ns < 2**63:
+            raise self._wrong(f"column t_ns: {t_ns} does not fit 64 bits", "give nanoseconds since the stream began")
+        if self._last_ns is not None and t_ns <= self._last_ns:
+            raise self._wrong(
+                f"column t_ns: {t_ns} does not come after {self._last_ns}", "sort the rows by t_ns, each time once"
+            )
+        self._last_ns = t_ns
+        return t_ns
+
+    def _value(self, fields: list[str], column: int) -> float:
+        text = fields[column]
+        try:
+            return float(text) if text else float("nan")
+        except ValueError:
+            raise self._wrong(
+                f"column {self._columns[column]}: '{text}' is not a number", "give a number, or leave the field empty"
+            ) from None
+
+    def _wrong(self, what: str, hint: str, *, line: int | None = None) -> InputError:
+        return InputError(
+            f"CSV on stdin, line {self._line if line is None else line}: {what}", reason=Reason.FORMAT, hint=hint
+        )
