@@ -1,0 +1,221 @@
+"""Reads a recording, whole or cut off, by walking through it from its start: the footer is never needed."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from mcap.exceptions import McapError
+from mcap.records import Channel, Footer, McapRecord, Message, Metadata, Schema
+from mcap.records import Chunk as McapChunk
+from mcap.stream_reader import StreamReader, breakup_chunk
+
+from edgehar.errors import InputError, MissingError, Reason, UsageError
+from edgehar.recording import encoding
+from edgehar.recording.encoding import Label, Samples
+from edgehar.types import Chunk, StreamSpec
+
+_MAX_RECORD_BYTES = 1 << 28  # a longer record is a damaged length, not a second of samples
+_COMPRESSIONS = ("lz4", "")
+_TORN = (McapError, struct.error, ValueError, RuntimeError, EOFError)  # what mcap and lz4 raise on cut-off bytes
+
+
+class Recording:
+    """One recording. Opening reads only its head; samples and labels are read when asked for."""
+
+    def __init__(
+        self, path: Path, specs: dict[str, StreamSpec], about: Mapping[str, str], extra: Mapping[str, str]
+    ) -> None:
+        self.path = path
+        self.specs = specs
+        self.subject = about.get("subject", "")
+        self.session = about.get("session", "")
+        self.placement = about.get("placement", "")
+        self.environment = about.get("environment", "")
+        self.extra = dict(extra)
+        self._labels: tuple[Label, ...] | None = None
+        self._truncated = False
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Read who, where and which streams. Raises MissingError or InputError that names the file."""
+        path = Path(path)
+        schemas: dict[int, bytes] = {}
+        specs: dict[str, StreamSpec] = {}
+        metadata: dict[str, dict[str, str]] = {}
+        for record in walk(path):
+            if isinstance(record, Metadata):
+                metadata[record.name] = record.metadata
+            elif isinstance(record, Schema):
+                schemas[record.id] = record.data
+            elif isinstance(record, Channel):
+                if record.topic.startswith(encoding.STREAM_TOPIC_PREFIX):
+                    name = record.topic.removeprefix(encoding.STREAM_TOPIC_PREFIX)
+                    specs[name] = encoding.decode_spec(schemas[record.schema_id])
+            elif isinstance(record, Message | TornChunk):
+                break  # everything that describes the recording stands before its first chunk
+        if encoding.METADATA not in metadata:
+            raise InputError(
+                f"{path} is an MCAP file, but not a recording of edgehar",
+                reason=Reason.FORMAT,
+                hint="turn other sources into recordings with: edgehar import",
+            )
+        return cls(path, specs, metadata[encoding.METADATA], metadata.get(encoding.METADATA_EXTRA, {}))
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """All annotated intervals, in the order in which they were written."""
+        if self._labels is None:
+            self._walk_through()
+        return self._labels or ()
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the file ends before its footer: everything before the cut is there."""
+        if self._labels is None:
+            self._walk_through()
+        return self._truncated
+
+    def chunks(self, stream: str = "main") -> Iterator[Chunk]:
+        """The chunks as they were written, at most a second each, without holding the file in memory."""
+        spec = self._spec(stream)
+        for message in self._messages(stream):
+            samples = self._decode(message, spec)
+            yield chunk_of(spec, [samples])
+
+    def read(self, stream: str = "main") -> Chunk:
+        """All samples of `stream` as one chunk."""
+        spec = self._spec(stream)
+        return chunk_of(spec, [self._decode(message, spec) for message in self._messages(stream)])
+
+    def _walk_through(self) -> None:
+        for _ in self._messages(None):
+            pass
+
+    def _spec(self, stream: str) -> StreamSpec:
+        if stream not in self.specs:
+            raise UsageError(
+                f"{self.path} has no stream '{stream}'",
+                reason=Reason.UNKNOWN_NAME,
+                hint=f"it holds: {', '.join(self.specs) or 'nothing (it was cut off before its first second)'}",
+            )
+        return self.specs[stream]
+
+    def _decode(self, message: bytes, spec: StreamSpec) -> Samples:
+        samples = encoding.decode_samples(message)
+        if len(samples.x) != len(spec.channels):
+            raise InputError(
+                f"{self.path} holds a message of {len(samples.x)} channels; its stream has {len(spec.channels)}",
+                reason=Reason.DAMAGED,
+                hint=f"repair it: edgehar repair {self.path} REPAIRED.mcap",
+            )
+        return samples
+
+    def _messages(self, stream: str | None) -> Iterator[bytes]:
+        """Payloads of `stream`; collects labels and notices a missing footer on the way."""
+        topics: dict[int, str] = {}
+        labels: list[Label] = []
+        wanted = None if stream is None else encoding.STREAM_TOPIC_PREFIX + stream
+        whole = False
+        torn: TornChunk | None = None
+        for record in walk(self.path):
+            if isinstance(record, Message):
+                if torn is not None:
+                    raise InputError(
+                        f"{self.path} is damaged: its chunk up to byte {torn.end_byte} is unreadable ({torn.why})",
+                        reason=Reason.DAMAGED,
+                        hint=f"save the rest: edgehar repair {self.path} REPAIRED.mcap",
+                    )
+                topic = topics.get(record.channel_id, "")
+                if topic == encoding.LABELS_TOPIC:
+                    labels.append(encoding.decode_label(record.data))
+                elif topic == wanted:
+                    yield record.data
+            elif isinstance(record, Channel):
+                topics[record.id] = record.topic
+            elif isinstance(record, TornChunk):
+                torn = record  # at the very end of the file this is a power cut, further up it is damage
+            elif isinstance(record, Footer):
+                whole = True
+        self._labels = tuple(labels)
+        self._truncated = not whole or torn is not None
+
+
+class TornChunk:
+    """Stands in for an MCAP chunk whose checksum or compression does not hold."""
+
+    def __init__(self, end_byte: int, why: str) -> None:
+        self.end_byte = end_byte
+        self.why = why
+
+
+def walk(path: Path) -> Iterator[McapRecord | TornChunk]:
+    """The records of an MCAP file in file order, chunks opened up, until its footer or wherever it was cut off."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError as error:
+        raise MissingError(
+            f"there is no recording {path}",
+            reason=Reason.NOT_FOUND,
+            hint="check the path, or record one: edgehar record",
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}", reason=Reason.PERMISSION, hint="give the path of a .mcap file"
+        ) from error
+    with file:
+        magic = file.read(8)
+        if magic != b"\x89MCAP0\r\n":
+            raise InputError(
+                f"{path} is not a recording: it begins with {magic[:8]!r}, not with MCAP's mark",
+                reason=Reason.FORMAT if magic else Reason.TRUNCATED,
+                hint="give a .mcap file that edgehar record or edgehar import has written",
+            )
+        file.seek(0)
+        records = iter(StreamReader(file, emit_chunks=True, record_size_limit=_MAX_RECORD_BYTES).records)
+        while True:
+            try:
+                record = next(records)
+            except (StopIteration, *_TORN):
+                return
+            if not isinstance(record, McapChunk):
+                yield record
+                continue
+            try:
+                inside = _open_chunk(record, path)
+            except _TORN as error:
+                yield TornChunk(file.tell(), f"{type(error).__name__}: {error}")
+                continue
+            yield from inside
+
+
+def _open_chunk(record: McapChunk, path: Path) -> list[McapRecord]:
+    if record.compression not in _COMPRESSIONS:
+        raise InputError(
+            f"{path} is compressed with '{record.compression}'",
+            reason=Reason.FORMAT,
+            hint="edgehar reads the lz4 recordings that it writes",
+        )
+    return breakup_chunk(record, validate_crc=True)
+
+
+def chunk_of(spec: StreamSpec, parts: list[Samples]) -> Chunk:
+    """The messages' samples one after another as one chunk."""
+    n = sum(len(part.seq) for part in parts)
+    t_dev_ns, t_host_ns, seq = (np.empty(n, np.int64) for _ in range(3))
+    x = np.empty((n, len(spec.channels)), np.float32)
+    flags = np.empty(n, np.uint16)
+    at = 0
+    for part in parts:
+        to = slice(at, at + len(part.seq))
+        t_dev_ns[to], t_host_ns[to], seq[to] = part.t_dev_ns, part.t_host_ns, part.seq
+        x[to] = part.x.T
+        flags[to] = part.flags
+        at += len(part.seq)
+    names = parts[0].aux if parts else ()
+    aux = {name: np.concatenate([part.aux[name] for part in parts]) for name in names}
+    return Chunk(spec, t_dev_ns, t_host_ns, seq, x, flags, aux)

@@ -1,0 +1,68 @@
+"""Copies whatever can be read of a cut-off or damaged recording into a whole new one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mcap.records import Channel, Message
+
+from edgehar.errors import InputError, Reason
+from edgehar.recording import encoding
+from edgehar.recording.reader import Recording, TornChunk, chunk_of, walk
+from edgehar.recording.writer import RecordingWriter
+from edgehar.types import Flag
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What `repair` saved; `lost_chunks` counts unreadable stretches, of at most a second each."""
+
+    samples: int
+    labels: int
+    lost_chunks: int
+
+
+def repair(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Repaired:
+    """Write every readable sample and label of `path` to `out`; the sample after a lost stretch gets GAP_BEFORE."""
+    source = Recording.open(path)
+    if not source.specs:
+        raise InputError(
+            f"{path} was cut off before its first second: there is nothing to repair",
+            reason=Reason.TRUNCATED,
+            hint="record it again: edgehar record",
+        )
+    topics: dict[int, str] = {}
+    samples = labels = lost = 0
+    gap_before: set[str] = set()
+    with RecordingWriter(
+        out,
+        source.specs,
+        subject=source.subject,
+        session=source.session,
+        placement=source.placement,
+        environment=source.environment,
+        extra=source.extra,
+    ) as writer:
+        for record in walk(Path(path)):
+            if isinstance(record, TornChunk):
+                lost += 1
+                gap_before = set(source.specs)
+            elif isinstance(record, Channel):
+                topics[record.id] = record.topic
+            elif isinstance(record, Message) and topics[record.channel_id] == encoding.LABELS_TOPIC:
+                label = encoding.decode_label(record.data)
+                writer.label(label.t0_ns, label.t1_ns, label.label)
+                labels += 1
+            elif isinstance(record, Message):
+                stream = topics[record.channel_id].removeprefix(encoding.STREAM_TOPIC_PREFIX)
+                chunk = chunk_of(source.specs[stream], [encoding.decode_samples(record.data)])
+                if stream in gap_before and len(chunk):
+                    flags = chunk.flags.copy()
+                    flags[0] |= Flag.GAP_BEFORE
+                    chunk = replace(chunk, flags=flags)
+                    gap_before.discard(stream)
+                writer.write(chunk, stream)
+                samples += len(chunk)
+    return Repaired(samples, labels, lost)
