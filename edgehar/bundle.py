@@ -13,6 +13,7 @@ Equal content gives equal bytes: members are stored uncompressed, in this order,
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -132,14 +133,14 @@ def check_signature(bundle: Bundle) -> str:
     if bundle.signature is None:
         return "none"
     try:
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        ed25519 = importlib.import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
+        invalid = importlib.import_module("cryptography.exceptions").InvalidSignature
     except ImportError:
         return "not checked: the package 'cryptography' is not installed"
     key, signature = bundle.signature[:32], bundle.signature[32:]
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, signed_bytes(bundle))
-    except InvalidSignature:
+        ed25519.Ed25519PublicKey.from_public_bytes(key).verify(signature, signed_bytes(bundle))
+    except (invalid, ValueError):
         raise InputError(
             "signature: does not fit manifest.json",
             reason=Reason.DAMAGED,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from math import isfinite
-from types import MappingProxyType
 from typing import Any
 
 from edgehar.errors import ContractError, InputError, Reason
@@ -18,7 +17,6 @@ from edgehar.types import StreamSpec
 SCHEMA_VERSION = 1
 FAMILIES = ("cnn", "dscnn", "fastgrnn", "gru", "l2mu")
 PREPROCESS_OPS = ("concat", "median3", "minus_lowpass", "normalize", "scale", "select", "sos")
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class Manifest:
     model: Mapping[str, Any]
     preprocess: tuple[Mapping[str, Any], ...] = ()
     decision: Decision = field(default_factory=Decision)
-    provenance: Mapping[str, Any] = NOTHING
+    provenance: Mapping[str, Any] = field(default_factory=dict)
     stamps: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 

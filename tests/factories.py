@@ -116,10 +116,11 @@ def _tensor(name: str, shapes: tuple[tuple[int, ...], ...], model: Mapping[str, 
     elif name.startswith(("beta_", "alpha_")):
         value = rng.uniform(0.3, 0.9, shape)
     elif name.startswith("thr_"):
-        value = rng.uniform(0.2, 0.6, shape)
+        value = rng.uniform(0.05, 0.2, shape) if name in ("thr_u", "thr_m") else rng.uniform(0.2, 0.6, shape)
     elif model["family"] == "l2mu" and name in ("A", "B"):
-        value = rng.standard_normal(shape) / np.sqrt(shape[0])
+        value = rng.standard_normal(shape) / np.sqrt(shape[0]) * (1.0 if name == "A" else 0.5)
     else:
         fan_in = int(np.prod(shape[1:])) if len(shape) > 1 else 4
         value = 1.2 * rng.standard_normal(shape) / np.sqrt(fan_in)
-    return value.astype(np.float32)
+    # Spikes are positive: without this a population's drive would often have one sign, and that one silence.
+    return (np.abs(value) if name == "E_x" else value).astype(np.float32)
