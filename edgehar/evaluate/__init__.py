@@ -1,1 +1,1 @@
-"""."""
+"""Evaluation: metrics, reports, and the pipeline run over a dataset."""

@@ -12,6 +12,7 @@ from edgehar.errors import InputError, MissingError, Reason
 
 OPTIMIZERS = ("adamw", "adam", "nadam", "sgd")
 SCHEDULES = ("onecycle", "cosine", "step", "constant")
+EXACT: dict[str, type] = {"bool": bool, "int": int, "str": str}
 SELECTIONS = ("none", "best-validation")
 
 
@@ -41,7 +42,8 @@ class Recipe:
     likewise from 0; `step` multiplies by `step_factor` at each fraction of the epochs in `step_at`.
     sgd uses Nesterov momentum. clip_norm and ema are off at 0; ema is the decay of the averaged weights, which are
     the ones evaluated and kept. `best-validation` keeps the epoch with the best accuracy on held-out training
-    subjects and stops after `patience` epochs without a better one (0: never).
+    subjects and stops after `patience` epochs without a better one (0: never). `train_on_validation` gives the
+    split's validation subjects to training; then nothing can be selected or calibrated on them.
     """
 
     epochs: int = 40
@@ -59,6 +61,7 @@ class Recipe:
     ema: float = 0.0
     select: str = "none"
     patience: int = 0
+    train_on_validation: bool = False
     augment: Augment = field(default_factory=Augment)
 
     def __post_init__(self) -> None:
@@ -68,6 +71,8 @@ class Recipe:
         for name in ("epochs", "batch"):
             if getattr(self, name) < 1:
                 raise _wrong(name, getattr(self, name), "1 or more")
+        if self.train_on_validation and self.select == "best-validation":
+            raise _wrong("train_on_validation", value=True, allowed='false, or set select = "none"')
         if not self.lr > 0:
             raise _wrong("lr", self.lr, "above 0")
         for name in ("momentum", "warmup", "label_smoothing", "ema"):
@@ -125,10 +130,11 @@ def _read(kind: type, table: Mapping[str, Any], where: str) -> dict[str, Any]:
                 reason=Reason.UNKNOWN_NAME,
                 hint=f"the settings are: {', '.join(known)}",
             )
+        # bool is an int to Python; to a recipe it is not.
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if wanted == "float" and is_number:
             values[key] = float(value)
-        elif (wanted == "int" and is_number and isinstance(value, int)) or (wanted == "str" and isinstance(value, str)):
+        elif wanted in EXACT and type(value) is EXACT[wanted]:
             values[key] = value
         elif wanted.startswith("tuple") and isinstance(value, (list, tuple)):
             values[key] = tuple(float(v) for v in value)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from edgehar.train.augment import Augmenter, rotations, time_warp, units_of
+from edgehar.datasets.triads import units_of
+from edgehar.train.augment import Augmenter, rotations, time_warp
 from edgehar.train.recipe import Augment
 
 TWO_UNITS = [f"{u}.{s}_{a}" for u in ("arm", "leg") for s in ("acc", "gyro") for a in "xyz"]

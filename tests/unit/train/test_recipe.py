@@ -28,6 +28,8 @@ def test_whole_numbers_serve_as_floats():
         ({"epochs": True}, "epochs is True"),
         ({"lr": 0}, "lr is 0"),
         ({"optimizer": "adamax"}, "optimizer is 'adamax'"),
+        ({"select": "best-validation", "train_on_validation": True}, "train_on_validation is True"),
+        ({"train_on_validation": 1}, "train_on_validation is 1"),
         ({"select": "test"}, "select is 'test'"),
         ({"ema": 1.0}, "ema is 1.0"),
         ({"step_at": [1.5]}, "step_at is (1.5,)"),
