@@ -1,0 +1,65 @@
+"""Room 5: logits to a decision that says how far it can be trusted. Calibrate, smooth, abstain."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgehar.manifest import Decision
+from edgehar.types import FloatArray, Status
+
+Probabilities = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The most probable label, its probability and status; label "" and p 0 where there is no data to judge."""
+
+    label: str
+    p: float
+    status: Status
+
+
+NOTHING = Verdict("", 0.0, Status.NO_DATA)
+
+
+def softmax(logits: FloatArray, temperature: float = 1.0) -> Probabilities:
+    """exp(z / T) / sum(exp(z / T)) over the last axis, in float64."""
+    z = logits.astype(np.float64) / temperature
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+
+
+class Decider:
+    """One verdict per window: softmax at the bundle's temperature, mean of the last `smooth` windows, threshold."""
+
+    def __init__(self, labels: Sequence[str], decision: Decision) -> None:
+        self.labels = tuple(labels)
+        self.decision = decision
+        self._recent: deque[Probabilities] = deque(maxlen=decision.smooth)
+
+    def push(self, logits: FloatArray, coverage: float, *, in_contract: bool = True) -> Verdict:
+        """The verdict on logits [k]; a window with too few real samples counts for nothing, now or later.
+
+        OUT_OF_CONTRACT and UNSURE still name the best label; the status says what it is worth.
+        """
+        if coverage < self.decision.min_coverage:
+            return NOTHING if in_contract else Verdict("", 0.0, Status.OUT_OF_CONTRACT)
+        self._recent.append(softmax(logits, self.decision.temperature))
+        p = self._recent[0] if len(self._recent) == 1 else np.mean(self._recent, axis=0)
+        best = int(p.argmax())
+        if not in_contract:
+            status = Status.OUT_OF_CONTRACT
+        elif p[best] < self.decision.abstain_below:
+            status = Status.UNSURE
+        else:
+            status = Status.OK
+        return Verdict(self.labels[best], float(p[best]), status)
+
+    def reset(self) -> None:
+        """A new segment: what came before says nothing about it."""
+        self._recent.clear()
