@@ -1,0 +1,164 @@
+"""`fastgrnn`: a gated recurrent cell with one pair of matrices, full or low-rank (Kusupati et al., NeurIPS 2018)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from edgehar.errors import Reason, UsageError
+from edgehar.models.base import Model, Tensors
+from edgehar.train.kernels.fastgrnn import fastgrnn_states
+
+
+class Factored(nn.Module):
+    """A matrix [rows, columns], or the product `first` [rows, r] `second` [columns, r]^T of rank r."""
+
+    def __init__(self, rows: int, columns: int, rank: int | None, std: float) -> None:
+        super().__init__()
+        self.second: nn.Parameter | None = None
+        if rank is None:
+            self.first = nn.Parameter(std * torch.randn(rows, columns))
+        else:  # each entry of the product is a sum of `rank` terms: its standard deviation is `std` as well
+            each = math.sqrt(std / math.sqrt(rank))
+            self.first = nn.Parameter(each * torch.randn(rows, rank))
+            self.second = nn.Parameter(each * torch.randn(columns, rank))
+
+    def forward(self) -> Tensor:
+        return self.first if self.second is None else self.first @ self.second.t()
+
+    def export(self, name: str) -> Tensors:
+        if self.second is None:
+            return {name: _array(self.first)}
+        return {f"{name}1": _array(self.first), f"{name}2": _array(self.second)}
+
+
+class FastGRNN(Model):
+    """The last hidden state of one FastGRNN layer, through a linear head.
+
+    s = W x + U h; z = sigmoid(s + b_z); g = tanh(s + b_h); h = (zeta (1 - z) + nu) g + z h; logits = fc h_T.
+    zeta and nu are sigmoids of trained numbers that start at 1 and -4, as in the source. Gate biases start at
+    log(m - 1) with memories m spread evenly from 2 samples to `longest_memory` (0: all at 1, as in the source).
+
+    Training only: `dropout` on the state before the head; `supervise_at`, the fractions of the window after which
+    the head is trained besides the end; `aux_groups`, the group of each label. With it the windows carry the finer
+    labels, the head and its logits are of the groups, and a second head, never exported, learns the finer labels
+    with weight `aux_weight`.
+    """
+
+    family: ClassVar[str] = "fastgrnn"
+
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        window: int,
+        *,
+        hidden: int,
+        rank_w: int | None,
+        rank_u: int | None,
+        longest_memory: float,
+        dropout: float,
+        supervise_at: Sequence[float],
+        aux_groups: Sequence[int],
+        aux_weight: float,
+    ) -> None:
+        super().__init__()
+        self.hidden, self.rank_w, self.rank_u = hidden, rank_w, rank_u
+        self.w = Factored(hidden, channels, rank_w, std=1 / math.sqrt(channels))
+        self.u = Factored(hidden, hidden, rank_u, std=0.1)
+        self.b_z, self.b_h = nn.Parameter(torch.ones(hidden)), nn.Parameter(torch.ones(hidden))
+        if longest_memory:
+            memory = torch.linspace(2.0, max(longest_memory, 2.0), hidden)
+            self.b_z = nn.Parameter(torch.log(memory - 1 + 1e-3))
+            self.b_h = nn.Parameter(torch.zeros(hidden))
+        self.zeta, self.nu = nn.Parameter(torch.tensor([1.0])), nn.Parameter(torch.tensor([-4.0]))
+        self.fc = nn.Linear(hidden, classes)
+        self.dropout = nn.Dropout(dropout)
+        self.steps = sorted({*(max(1, round(at * window)) for at in supervise_at), window})
+        self.aux: nn.Linear | None = None
+        if aux_groups:
+            if set(aux_groups) != set(range(classes)):
+                raise UsageError(
+                    f"aux_groups {list(aux_groups)} do not name each of the {classes} classes",
+                    reason=Reason.VALUE,
+                    hint="give one group number per label of the windows, from 0 to classes - 1",
+                )
+            self.aux = nn.Linear(hidden, len(aux_groups))
+        self.aux_weight = aux_weight
+        self.groups = torch.tensor(list(aux_groups), dtype=torch.int64)
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        channels: int,
+        classes: int,
+        window: int,
+        hidden: int = 80,
+        rank_w: int | None = None,
+        rank_u: int | None = None,
+        longest_memory: float = 0.0,
+        dropout: float = 0.0,
+        supervise_at: Sequence[float] = (),
+        aux_groups: Sequence[int] = (),
+        aux_weight: float = 1.0,
+    ) -> Self:
+        return cls(
+            channels,
+            classes,
+            window,
+            hidden=hidden,
+            rank_w=rank_w,
+            rank_u=rank_u,
+            longest_memory=longest_memory,
+            dropout=dropout,
+            supervise_at=supervise_at,
+            aux_groups=aux_groups,
+            aux_weight=aux_weight,
+        )
+
+    def states(self, x: Tensor) -> Tensor:
+        """Hidden states [w, b, h] of x [b, w, c]."""
+        steps = x.transpose(0, 1).contiguous()
+        zeta, nu = torch.sigmoid(self.zeta), torch.sigmoid(self.nu)
+        return fastgrnn_states(steps, self.w(), self.u(), self.b_z, self.b_h, zeta, nu)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.fc(self.dropout(self.states(x)[-1]))
+        return logits
+
+    def loss(self, x: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """Cross-entropy, averaged over the supervised steps; plus that of the auxiliary head on the finer labels."""
+        at = torch.tensor([step - 1 for step in self.steps if step <= x.shape[1]])
+        states = self.dropout(self.states(x)[at]).flatten(0, 1)
+
+        def cross_entropy(head: nn.Linear, target: Tensor) -> Tensor:
+            return F.cross_entropy(head(states), target.repeat(len(at)), label_smoothing=label_smoothing)
+
+        if self.aux is None:
+            return cross_entropy(self.fc, y)
+        return cross_entropy(self.fc, self.groups[y]) + self.aux_weight * cross_entropy(self.aux, y)
+
+    def export(self) -> tuple[dict[str, Any], Tensors]:
+        model = {"family": self.family, "hidden": self.hidden, "rank_w": self.rank_w, "rank_u": self.rank_u}
+        tensors = {
+            **self.w.export("W"),
+            **self.u.export("U"),
+            "b_z": _array(self.b_z),
+            "b_h": _array(self.b_h),
+            "zeta": _array(torch.sigmoid(self.zeta)),
+            "nu": _array(torch.sigmoid(self.nu)),
+            "fc_w": _array(self.fc.weight),
+            "fc_b": _array(self.fc.bias),
+        }
+        return model, tensors
+
+
+def _array(tensor: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.ascontiguousarray(tensor.detach().numpy(), dtype=np.float32)

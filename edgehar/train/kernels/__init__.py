@@ -1,0 +1,1 @@
+"""Fused training steps: autograd functions whose loops over time are compiled by Numba."""
