@@ -1,0 +1,65 @@
+"""Where compiled kernels are kept between runs, so that a board compiles once and not at every start.
+
+Order: $NUMBA_CACHE_DIR, $XDG_STATE_HOME/edgehar/numba (default ~/.local/state), the system's temporary directory; the
+first that can be written. With none, kernels are compiled at every start: slower, nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+KERNELS = Path(__file__).parent / "kernels"
+
+
+def prepare_cache() -> bool:
+    """Point Numba at the first writable place; must run before a kernel is defined. False: do not cache at all.
+
+    Numba looks only at the file that defines a kernel, not at those it calls, so the directory's name carries a hash
+    of all of them.
+    """
+    for place in _places():
+        directory = place / f"kernels-{_sources_hash()}"
+        if _writable(directory):
+            import numba
+
+            os.environ["NUMBA_CACHE_DIR"] = str(directory)  # survives a reload of numba's configuration
+            numba.config.CACHE_DIR = str(directory)
+            return True
+    return False
+
+
+def _places() -> list[Path]:
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    if named:
+        # A parent process's choice, made by this function, is used as it is.
+        path = Path(named)
+        return [path.parent if path.name.startswith("kernels-") else path]
+    places = [Path(tempfile.gettempdir()) / f"edgehar-numba-{os.getuid() if hasattr(os, 'getuid') else 'user'}"]
+    state = os.environ.get("XDG_STATE_HOME")
+    try:
+        home = Path(state) if state else Path.home() / ".local" / "state"
+    except RuntimeError:  # no home directory: a service's user
+        return places
+    return [home / "edgehar" / "numba", *places]
+
+
+def _writable(directory: Path) -> bool:
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile(dir=directory):
+            # Code is loaded from here: a directory that another user made or may write is not ours to trust.
+            status = directory.stat()
+            ours = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+            return ours and not status.st_mode & 0o022
+    except OSError:
+        return False
+
+
+def _sources_hash() -> str:
+    digest = hashlib.sha256()
+    for source in sorted(KERNELS.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:12]

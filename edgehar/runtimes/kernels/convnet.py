@@ -1,0 +1,172 @@
+"""Convolutional networks (cnn, dscnn), column by column; definition in `edgehar.runtimes.cells.convnet`.
+
+Every layer's input has a ring of columns [length, channels] that is stored twice in a row, so that the newest
+columns are always contiguous. All rings lie in one array, all weights in another; a table has one row per layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from edgehar.manifest import Manifest
+from edgehar.runtimes.convplan import plan_convnet
+from edgehar.runtimes.kernels.compiler import Engine, kernel
+from edgehar.runtimes.kernels.products import add_product
+from edgehar.types import FloatArray, IntArray
+
+MATRIX = "float32[:,::1]"
+VECTOR = "float32[::1]"
+TABLE = "int64[:,::1]"
+
+# Columns of the table; the last row describes the ring of output columns only.
+INPUTS, OUT, KERNEL, STRIDE, GROUPS, RELU, SKIP, SKIP_LAG, WEIGHTS, BIAS, RING, LENGTH = range(12)
+
+
+@kernel(f"void({VECTOR}, int64, {VECTOR}, int64, int64, int64, {VECTOR}, int64, int64, int64)")
+def convolve(taps, at, weights, w, out, groups, column, inputs, kernel_size, bias):  # type: ignore[no-untyped-def]
+    """column [out] = bias + weights [kernel, inputs / groups, out] times taps [kernel, inputs], which start at `at`."""
+    for o in range(out):
+        column[o] = weights[bias + o]
+    if groups == 1:
+        rows = kernel_size * inputs
+        whole = rows - rows % 4
+        for j in range(0, whole, 4):
+            a, b, c, d = taps[at + j], taps[at + j + 1], taps[at + j + 2], taps[at + j + 3]
+            r = w + j * out
+            for o in range(out):
+                column[o] += (
+                    a * weights[r + o]
+                    + b * weights[r + out + o]
+                    + c * weights[r + 2 * out + o]
+                    + d * weights[r + 3 * out + o]
+                )
+        for j in range(whole, rows):
+            for o in range(out):
+                column[o] += taps[at + j] * weights[w + j * out + o]
+    elif groups == inputs and inputs == out:
+        for j in range(kernel_size):
+            for o in range(out):
+                column[o] += taps[at + j * out + o] * weights[w + j * out + o]
+    else:
+        inside, outside = inputs // groups, out // groups
+        for j in range(kernel_size):
+            for g in range(groups):
+                for i in range(inside):
+                    a = taps[at + j * inputs + g * inside + i]
+                    r = w + (j * inside + i) * out + g * outside
+                    for o in range(outside):
+                        column[g * outside + o] += a * weights[r + o]
+
+
+@kernel(f"void({VECTOR}, {TABLE}, int64, int64, {VECTOR}, int64)")
+def append(rings, table, stage, seen, column, width):  # type: ignore[no-untyped-def]
+    """Store `column` as number `seen` of the stage's ring, at both its places."""
+    length = table[stage, LENGTH]
+    first = table[stage, RING] + (seen % length) * width
+    second = first + length * width
+    for i in range(width):
+        rings[first + i] = column[i]
+        rings[second + i] = column[i]
+
+
+@kernel(
+    f"void({MATRIX}, int64, int64, int64, {TABLE}, {VECTOR}, {VECTOR}, int64[::1], {VECTOR}, {MATRIX}, {VECTOR},"
+    f" int64[::1], {MATRIX})"
+)
+def advance(x, t0, window, hop, table, weights, rings, seen, column, fc_w, fc_b, ends, logits):  # type: ignore[no-untyped-def]
+    """x [n, inputs]; seen [layers + 1]: columns so far of every ring; column: scratch for the widest layer."""
+    layers = len(table) - 1
+    done = 0
+    zero = np.float32(0)
+    for n in range(len(x)):
+        append(rings, table, 0, seen[0], x[n], x.shape[1])
+        seen[0] += 1
+        for layer in range(layers):
+            row = table[layer]
+            size, inputs, out, length = row[KERNEL], row[INPUTS], row[OUT], row[LENGTH]
+            since = seen[layer] - size
+            if since < 0 or since % row[STRIDE] != 0:
+                break
+            at = row[RING] + (since % length) * inputs
+            convolve(rings, at, weights, row[WEIGHTS], out, row[GROUPS], column, inputs, size, row[BIAS])
+            if row[SKIP] >= 0:
+                skip = table[row[SKIP]]
+                at = skip[RING] + ((seen[row[SKIP]] - 1 - row[SKIP_LAG]) % skip[LENGTH]) * out
+                for o in range(out):
+                    column[o] += rings[at + o]
+            if row[RELU] != 0:
+                for o in range(out):
+                    column[o] = column[o] if column[o] > zero else zero
+            append(rings, table, layer + 1, seen[layer + 1], column, out)
+            seen[layer + 1] += 1
+        t = t0 + n + 1 - window
+        if t >= 0 and t % hop == 0:
+            last = table[layers]
+            columns, width = last[LENGTH], last[INPUTS]
+            at = last[RING] + (seen[layers] % columns) * width
+            column[:width] = 0
+            for c in range(columns):
+                for i in range(width):
+                    column[i] += rings[at + c * width + i]
+            scale = np.float32(1) / np.float32(columns)
+            for i in range(width):
+                column[i] *= scale
+            ends[done] = t0 + n + 1
+            logits[done, :] = fc_b
+            add_product(logits[done], fc_w, column[:width])
+            done += 1
+
+
+class Packed(NamedTuple):
+    """Table and weights; `rings` and `widest` are the sizes of an engine's buffers."""
+
+    table: IntArray
+    weights: FloatArray
+    fc_w: FloatArray
+    fc_b: FloatArray
+    rings: int
+    widest: int
+
+
+class ConvnetEngine(Engine):
+    """The kernel with its buffers."""
+
+    def __init__(self, packed: Packed, manifest: Manifest, hop: int) -> None:
+        self._packed, self._window, self._hop = packed, manifest.window, hop
+        self._rings = np.zeros(packed.rings, np.float32)
+        self._seen = np.zeros(len(packed.table), np.int64)
+        self._column = np.zeros(packed.widest, np.float32)
+
+    @staticmethod
+    def pack(manifest: Manifest, weights: Mapping[str, FloatArray]) -> Packed:
+        plan = plan_convnet(manifest.model, manifest.window)
+        table = np.zeros((len(plan.convs) + 1, 12), np.int64)
+        flat: list[FloatArray] = []
+        used = ring = 0
+        width = manifest.model["inputs"]
+        for i, conv in enumerate(plan.convs):
+            # [out, inputs / groups, kernel] -> [kernel, inputs / groups, out]
+            flat += [weights[f"{conv.name}.w"].transpose(2, 1, 0).ravel(), weights[f"{conv.name}.b"]]
+            skip = -1 if conv.skip is None else conv.skip
+            shape = (conv.inputs, conv.out, conv.kernel, conv.stride, conv.groups, conv.relu, skip, conv.skip_lag)
+            table[i] = (*shape, used, used + flat[-2].size, ring, plan.kept[i])
+            used += flat[-2].size + flat[-1].size
+            ring += 2 * plan.kept[i] * width
+            width = conv.out
+        table[-1, [INPUTS, RING, LENGTH]] = width, ring, plan.kept[-1]
+        rings = ring + 2 * plan.kept[-1] * width
+        fc_w = np.array(weights[f"{plan.linear}.w"].T, np.float32, order="C")
+        fc_b = np.array(weights[f"{plan.linear}.b"], np.float32)
+        widest = int(max(table[:, INPUTS].max(), table[:, OUT].max()))
+        return Packed(table, np.concatenate(flat), fc_w, fc_b, rings, widest)
+
+    def run(self, x: FloatArray, t: int, ends: IntArray, logits: FloatArray) -> None:
+        p = self._packed
+        buffers = (self._rings, self._seen, self._column)
+        advance(x, t, self._window, self._hop, p.table, p.weights, *buffers, p.fc_w, p.fc_b, ends, logits)
+
+    def clear(self) -> None:
+        self._seen[:] = 0

@@ -1,0 +1,89 @@
+"""GRU; equations in `edgehar.runtimes.cells.gru`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from edgehar.manifest import Manifest
+from edgehar.runtimes.kernels.compiler import Engine, kernel
+from edgehar.runtimes.kernels.gates import sigmoid, tanh
+from edgehar.runtimes.kernels.products import add_product, add_products
+from edgehar.runtimes.kernels.schedule import lane_done, lanes_of
+from edgehar.types import FloatArray, IntArray
+
+MATRIX = "float32[:,::1]"
+VECTOR = "float32[::1]"
+
+
+@kernel(
+    f"void({MATRIX}, int64, int64, int64, {MATRIX}, {MATRIX}, {VECTOR}, {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR}, {MATRIX},"
+    f" {VECTOR}, int64[::1], int64[::1], {MATRIX})"
+)
+def advance(  # type: ignore[no-untyped-def]
+    x, t0, window, hop, h, from_h, from_x, w_ih, w_hh, b_ih, b_hh, fc_w, fc_b, active, ends, logits
+):
+    """x [n, D]; h [K, H]; from_h [K, 3H], from_x [3H]: the products, gates in the order r, z, n; w_ih [D, 3H], w_hh [H, 3H]."""
+    lanes, hidden = h.shape
+    done = 0
+    one = np.float32(1)
+    for n in range(len(x)):
+        t = t0 + n
+        count = lanes_of(t, window, hop, lanes, active)
+        if count == 0:
+            continue
+        if t % hop == 0:
+            h[(t // hop) % lanes, :] = 0
+        from_x[:] = b_ih
+        add_product(from_x, w_ih, x[n])
+        for lane in range(count):
+            from_h[active[lane], :] = b_hh
+        add_products(from_h, w_hh, h, active, count)
+        for lane in range(count):
+            k = active[lane]
+            for i in range(hidden):
+                r = sigmoid(from_x[i] + from_h[k, i])
+                z = sigmoid(from_x[hidden + i] + from_h[k, hidden + i])
+                new = tanh(from_x[2 * hidden + i] + r * from_h[k, 2 * hidden + i])
+                h[k, i] = (one - z) * new + z * h[k, i]
+        k = lane_done(t, window, hop, lanes)
+        if k >= 0:
+            ends[done] = t + 1
+            logits[done, :] = fc_b
+            add_product(logits[done], fc_w, h[k])
+            done += 1
+
+
+class Packed(NamedTuple):
+    """Input-major weights in the order of `advance`."""
+
+    w_ih: FloatArray
+    w_hh: FloatArray
+    b_ih: FloatArray
+    b_hh: FloatArray
+    fc_w: FloatArray
+    fc_b: FloatArray
+
+
+class GRUEngine(Engine):
+    """The kernel with its buffers."""
+
+    def __init__(self, packed: Packed, manifest: Manifest, hop: int) -> None:
+        self._packed, self._window, self._hop = packed, manifest.window, hop
+        lanes = -(-manifest.window // hop)
+        hidden = len(packed.w_hh)
+        self._h = np.zeros((lanes, hidden), np.float32)
+        self._scratch = np.zeros((lanes, 3 * hidden), np.float32), np.zeros(3 * hidden, np.float32)
+        self._active = np.zeros(lanes, np.int64)
+
+    @staticmethod
+    def pack(manifest: Manifest, weights: Mapping[str, FloatArray]) -> Packed:
+        return Packed(*(np.array(weights[name].T, np.float32, order="C") for name in Packed._fields))
+
+    def run(self, x: FloatArray, t: int, ends: IntArray, logits: FloatArray) -> None:
+        advance(x, t, self._window, self._hop, self._h, *self._scratch, *self._packed, self._active, ends, logits)
+
+    def clear(self) -> None:
+        self._h[:] = 0

@@ -1,0 +1,42 @@
+"""Matrix times vector with the matrix input-major [inputs, outputs]: the inner loop runs over neighbours in memory.
+
+Four inputs a pass, so that an output is loaded and stored once for four multiply-adds.
+"""
+
+from __future__ import annotations
+
+from edgehar.runtimes.kernels.compiler import kernel
+
+
+@kernel("void(float32[::1], float32[:,::1], float32[::1])")
+def add_product(out, matrix, v):  # type: ignore[no-untyped-def]
+    """out [n] += v [j] matrix [j, n]."""
+    inputs, n = matrix.shape
+    whole = inputs - inputs % 4
+    for j in range(0, whole, 4):
+        a, b, c, d = v[j], v[j + 1], v[j + 2], v[j + 3]
+        for i in range(n):
+            out[i] += a * matrix[j, i] + b * matrix[j + 1, i] + c * matrix[j + 2, i] + d * matrix[j + 3, i]
+    for j in range(whole, inputs):
+        a = v[j]
+        for i in range(n):
+            out[i] += a * matrix[j, i]
+
+
+@kernel("void(float32[:,::1], float32[:,::1], float32[:,::1], int64[::1], int64)")
+def add_products(out, matrix, v, active, count):  # type: ignore[no-untyped-def]
+    """The same for the rows active[:count] of out [lanes, n] and v [lanes, j]; reads the matrix once for all of them."""
+    inputs, n = matrix.shape
+    whole = inputs - inputs % 4
+    for j in range(0, whole, 4):
+        for lane in range(count):
+            k = active[lane]
+            a, b, c, d = v[k, j], v[k, j + 1], v[k, j + 2], v[k, j + 3]
+            for i in range(n):
+                out[k, i] += a * matrix[j, i] + b * matrix[j + 1, i] + c * matrix[j + 2, i] + d * matrix[j + 3, i]
+    for j in range(whole, inputs):
+        for lane in range(count):
+            k = active[lane]
+            a = v[k, j]
+            for i in range(n):
+                out[k, i] += a * matrix[j, i]

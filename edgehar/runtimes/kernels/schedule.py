@@ -1,0 +1,22 @@
+"""`edgehar.runtimes.lanes` for kernels: window j covers [j hop, j hop + window) and lives in lane j mod K."""
+
+from __future__ import annotations
+
+from edgehar.runtimes.kernels.compiler import kernel
+
+
+@kernel("int64(int64, int64, int64, int64, int64[::1])")
+def lanes_of(t, window, hop, lanes, active):  # type: ignore[no-untyped-def]
+    """Write the lanes whose window contains sample t to `active`, oldest first; return how many there are."""
+    oldest = 0 if t < window else (t - window) // hop + 1
+    count = t // hop + 1 - oldest
+    for i in range(count):
+        active[i] = (oldest + i) % lanes
+    return max(count, 0)
+
+
+@kernel("int64(int64, int64, int64, int64)")
+def lane_done(t, window, hop, lanes):  # type: ignore[no-untyped-def]
+    """The lane whose window ends with sample t, or -1."""
+    since = t + 1 - window
+    return (since // hop) % lanes if since >= 0 and since % hop == 0 else -1
