@@ -23,10 +23,10 @@ def prepare_cache() -> bool:
     for place in _places():
         directory = place / f"kernels-{_sources_hash()}"
         if _writable(directory):
-            import numba
+            from numba import config
 
             os.environ["NUMBA_CACHE_DIR"] = str(directory)  # survives a reload of numba's configuration
-            numba.config.CACHE_DIR = str(directory)
+            vars(config)["CACHE_DIR"] = str(directory)
             return True
     return False
 

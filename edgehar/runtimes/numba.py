@@ -38,7 +38,8 @@ class NumbaRuntime:
         ends, logits = np.empty(1, np.int64), np.empty((1, len(self._manifest.labels)), np.float32)
         self._whole.clear()
         self._whole.run(x, 0, ends, logits)
-        return logits[0]
+        scores: FloatArray = logits[0]
+        return scores
 
     def push(self, x: FloatArray) -> tuple[IntArray, FloatArray]:
         x = check_samples(x, self._manifest)

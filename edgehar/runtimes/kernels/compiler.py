@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from edgehar.runtimes.cache import prepare_cache
 from edgehar.types import FloatArray, IntArray
@@ -12,7 +12,7 @@ CACHE: Final = prepare_cache()
 
 from numba import njit  # noqa: E402 - only after the cache has its place
 
-F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
 
 EXACT: Final[frozenset[str]] = frozenset()
 """Every operation rounded on its own and in the written order: the same bits as NumPy's."""
@@ -21,11 +21,17 @@ FUSED: Final = frozenset({"contract"})
 """a * b + c may round once. Not more: no reordering, so results are the same for every vector width; NaN stays NaN."""
 
 
-def kernel(signature: str, math: frozenset[str] = FUSED) -> Callable[[F], F]:
+def kernel(signature: str, math: frozenset[str] = FUSED) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Compile now, for this signature only, without the GIL and without Python's check for division by zero."""
-    options = {"fastmath": set(math)} if math else {}
-    compiled: Callable[[F], F] = njit(signature, cache=CACHE, nogil=True, error_model="numpy", **options)
-    return compiled
+
+    def compile_now(function: Callable[..., R]) -> Callable[..., R]:
+        fastmath = set(math) or False
+        compiled: Callable[..., R] = njit(signature, cache=CACHE, nogil=True, error_model="numpy", fastmath=fastmath)(
+            function
+        )
+        return compiled
+
+    return compile_now
 
 
 class Engine:

@@ -3,6 +3,7 @@
 Every layer's input has a ring of columns [length, channels] that is stored twice in a row, so that the newest
 columns are always contiguous. All rings lie in one array, all weights in another; a table has one row per layer.
 """
+# ruff: noqa: PLR0917 - a kernel is called once a chunk, by its engine, with arrays only
 
 from __future__ import annotations
 
@@ -26,8 +27,19 @@ INPUTS, OUT, KERNEL, STRIDE, GROUPS, RELU, SKIP, SKIP_LAG, WEIGHTS, BIAS, RING, 
 
 
 @kernel(f"void({VECTOR}, int64, {VECTOR}, int64, int64, int64, {VECTOR}, int64, int64, int64)")
-def convolve(taps, at, weights, w, out, groups, column, inputs, kernel_size, bias):  # type: ignore[no-untyped-def]
-    """column [out] = bias + weights [kernel, inputs / groups, out] times taps [kernel, inputs], which start at `at`."""
+def convolve(
+    taps: FloatArray,
+    at: int,
+    weights: FloatArray,
+    w: int,
+    out: int,
+    groups: int,
+    column: FloatArray,
+    inputs: int,
+    kernel_size: int,
+    bias: int,
+) -> None:
+    """Set column [out] = bias + weights [kernel, inputs / groups, out] times taps [kernel, inputs] from `at` on."""
     for o in range(out):
         column[o] = weights[bias + o]
     if groups == 1:
@@ -62,7 +74,7 @@ def convolve(taps, at, weights, w, out, groups, column, inputs, kernel_size, bia
 
 
 @kernel(f"void({VECTOR}, {TABLE}, int64, int64, {VECTOR}, int64)")
-def append(rings, table, stage, seen, column, width):  # type: ignore[no-untyped-def]
+def append(rings: FloatArray, table: IntArray, stage: int, seen: int, column: FloatArray, width: int) -> None:
     """Store `column` as number `seen` of the stage's ring, at both its places."""
     length = table[stage, LENGTH]
     first = table[stage, RING] + (seen % length) * width
@@ -76,8 +88,22 @@ def append(rings, table, stage, seen, column, width):  # type: ignore[no-untyped
     f"void({MATRIX}, int64, int64, int64, {TABLE}, {VECTOR}, {VECTOR}, int64[::1], {VECTOR}, {MATRIX}, {VECTOR},"
     f" int64[::1], {MATRIX})"
 )
-def advance(x, t0, window, hop, table, weights, rings, seen, column, fc_w, fc_b, ends, logits):  # type: ignore[no-untyped-def]
-    """x [n, inputs]; seen [layers + 1]: columns so far of every ring; column: scratch for the widest layer."""
+def advance(
+    x: FloatArray,
+    t0: int,
+    window: int,
+    hop: int,
+    table: IntArray,
+    weights: FloatArray,
+    rings: FloatArray,
+    seen: IntArray,
+    column: FloatArray,
+    fc_w: FloatArray,
+    fc_b: FloatArray,
+    ends: IntArray,
+    logits: FloatArray,
+) -> None:
+    """Advance by x [n, inputs]; seen [layers + 1]: columns so far of every ring; column: scratch for the widest layer."""
     layers = len(table) - 1
     done = 0
     zero = np.float32(0)

@@ -1,4 +1,5 @@
 """FastGRNN, full or low-rank; equations in `edgehar.runtimes.cells.fastgrnn`."""
+# ruff: noqa: PLR0917 - a kernel is called once a chunk, by its engine, with arrays only
 
 from __future__ import annotations
 
@@ -19,34 +20,34 @@ VECTOR = "float32[::1]"
 
 
 @kernel(
-    f"void({MATRIX}, int64, int64, int64, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR}, {MATRIX}, {MATRIX}, {MATRIX},"
-    f" {MATRIX}, {VECTOR}, {VECTOR}, {MATRIX}, {VECTOR}, float32, float32, int64[::1], int64[::1], {MATRIX})"
+    f"void({MATRIX}, int64, int64, int64, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR}, {MATRIX}, {MATRIX},"
+    f" {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR}, {MATRIX}, {VECTOR}, float32, float32, int64[::1], int64[::1], {MATRIX})"
 )
-def advance(  # type: ignore[no-untyped-def]
-    x,
-    t0,
-    window,
-    hop,
-    h,
-    s,
-    low_h,
-    wx,
-    low_x,
-    w_in,
-    w_out,
-    u_in,
-    u_out,
-    b_z,
-    b_h,
-    fc_w,
-    fc_b,
-    zeta,
-    nu,
-    active,
-    ends,
-    logits,
-):
-    """x [n, D]; per lane h, s [K, H] and low_h [K, ru]; wx [H], low_x [rw].
+def advance(
+    x: FloatArray,
+    t0: int,
+    window: int,
+    hop: int,
+    h: FloatArray,
+    s: FloatArray,
+    low_h: FloatArray,
+    wx: FloatArray,
+    low_x: FloatArray,
+    w_in: FloatArray,
+    w_out: FloatArray,
+    u_in: FloatArray,
+    u_out: FloatArray,
+    b_z: FloatArray,
+    b_h: FloatArray,
+    fc_w: FloatArray,
+    fc_b: FloatArray,
+    zeta: np.float32,
+    nu: np.float32,
+    active: IntArray,
+    ends: IntArray,
+    logits: FloatArray,
+) -> None:
+    """Advance by x [n, D]; per lane h, s [K, H] and low_h [K, ru]; wx [H], low_x [rw].
 
     w_in, w_out: [D, H] and empty, or [D, rw] and [rw, H]; u_in, u_out: [H, H] and empty, or [H, ru] and [ru, H].
     """
@@ -122,7 +123,7 @@ class FastGRNNEngine(Engine):
         self._active = np.zeros(lanes, np.int64)
 
     @staticmethod
-    def pack(manifest: Manifest, weights: Mapping[str, FloatArray]) -> Packed:
+    def pack(_: Manifest, weights: Mapping[str, FloatArray]) -> Packed:
         def factors(name: str) -> tuple[FloatArray, FloatArray]:
             if name in weights:
                 full = np.array(weights[name].T, np.float32, order="C")

@@ -20,7 +20,7 @@ Q0, Q1, Q2, Q3, Q4 = (np.float32(c) for c in (1.0, 0.4677151, 0.026136016, 0.000
 
 
 @kernel("float32(float32)")
-def tanh(x):  # type: ignore[no-untyped-def]
+def tanh(x: np.float32) -> np.float32:
     x = x if x < LIMIT else LIMIT
     x = x if x > -LIMIT else -LIMIT
     u = x * x
@@ -30,7 +30,7 @@ def tanh(x):  # type: ignore[no-untyped-def]
 
 
 @kernel("float32(float32)")
-def sigmoid(x):  # type: ignore[no-untyped-def]
+def sigmoid(x: np.float32) -> np.float32:
     return HALF + HALF * tanh(HALF * x)
 
 

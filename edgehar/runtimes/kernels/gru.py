@@ -1,4 +1,5 @@
 """GRU; equations in `edgehar.runtimes.cells.gru`."""
+# ruff: noqa: PLR0917 - a kernel is called once a chunk, by its engine, with arrays only
 
 from __future__ import annotations
 
@@ -19,13 +20,28 @@ VECTOR = "float32[::1]"
 
 
 @kernel(
-    f"void({MATRIX}, int64, int64, int64, {MATRIX}, {MATRIX}, {VECTOR}, {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR}, {MATRIX},"
-    f" {VECTOR}, int64[::1], int64[::1], {MATRIX})"
+    f"void({MATRIX}, int64, int64, int64, {MATRIX}, {MATRIX}, {VECTOR}, {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR},"
+    f" {MATRIX}, {VECTOR}, int64[::1], int64[::1], {MATRIX})"
 )
-def advance(  # type: ignore[no-untyped-def]
-    x, t0, window, hop, h, from_h, from_x, w_ih, w_hh, b_ih, b_hh, fc_w, fc_b, active, ends, logits
-):
-    """x [n, D]; h [K, H]; from_h [K, 3H], from_x [3H]: the products, gates in the order r, z, n; w_ih [D, 3H], w_hh [H, 3H]."""
+def advance(
+    x: FloatArray,
+    t0: int,
+    window: int,
+    hop: int,
+    h: FloatArray,
+    from_h: FloatArray,
+    from_x: FloatArray,
+    w_ih: FloatArray,
+    w_hh: FloatArray,
+    b_ih: FloatArray,
+    b_hh: FloatArray,
+    fc_w: FloatArray,
+    fc_b: FloatArray,
+    active: IntArray,
+    ends: IntArray,
+    logits: FloatArray,
+) -> None:
+    """Advance h [K, H] by x [n, D]; from_h [K, 3H], from_x [3H]: the products of w_hh [H, 3H] and w_ih [D, 3H]."""
     lanes, hidden = h.shape
     done = 0
     one = np.float32(1)
@@ -79,7 +95,7 @@ class GRUEngine(Engine):
         self._active = np.zeros(lanes, np.int64)
 
     @staticmethod
-    def pack(manifest: Manifest, weights: Mapping[str, FloatArray]) -> Packed:
+    def pack(_: Manifest, weights: Mapping[str, FloatArray]) -> Packed:
         return Packed(*(np.array(weights[name].T, np.float32, order="C") for name in Packed._fields))
 
     def run(self, x: FloatArray, t: int, ends: IntArray, logits: FloatArray) -> None:

@@ -4,6 +4,7 @@ All populations lie one after the other in arrays of N neurons, in the order in 
 u m h o. Of every lane and population the indices of the neurons that fired last are kept, ascending.
 Compiled without fused operations: sums have the reference runtime's order and roundings, hence its bits.
 """
+# ruff: noqa: PLR0917 - a kernel is called once a chunk, by its engine, with arrays only
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ INDICES = "int64[::1]"
 
 
 @kernel(f"void({VECTOR}, int64, int64, {MATRIX}, {INDICES}, int64, int64)", EXACT)
-def add_rows(drive, at, n, matrix, fired, first, count):  # type: ignore[no-untyped-def]
+def add_rows(drive: FloatArray, at: int, n: int, matrix: FloatArray, fired: IntArray, first: int, count: int) -> None:
     """drive[at : at + n] += matrix[fired[first]], then the next row, ... for `count` rows; four a pass, in order."""
     whole = count - count % 4
     for e in range(first, first + whole, 4):
@@ -38,7 +39,18 @@ def add_rows(drive, at, n, matrix, fired, first, count):  # type: ignore[no-unty
 
 
 @kernel(f"int64({VECTOR}, int64, int64, {VECTOR}, {VECTOR}, {VECTOR}, {VECTOR}, {VECTOR}, boolean, {INDICES})", EXACT)
-def fire(drive, at, n, potential, current, alpha, beta, thr, synaptic, fired):  # type: ignore[no-untyped-def]
+def fire(
+    drive: FloatArray,
+    at: int,
+    n: int,
+    potential: FloatArray,
+    current: FloatArray,
+    alpha: FloatArray,
+    beta: FloatArray,
+    thr: FloatArray,
+    synaptic: bool,
+    fired: IntArray,
+) -> int:
     """Advance the neurons [at : at + n] of one lane by their drive; list those that fire, from 0; return how many."""
     zero = np.float32(0)
     if synaptic:
@@ -56,8 +68,18 @@ def fire(drive, at, n, potential, current, alpha, beta, thr, synaptic, fired):  
 
 
 @kernel(f"void({VECTOR}, int64, {MATRIX}, {VECTOR}, {INDICES}, int64, int64, int64, int64)", EXACT)
-def remember(drive, at, a, b, fired, at_m, count_m, at_u, count_u):  # type: ignore[no-untyped-def]
-    """drive of the memory [rows, order] = A S_m per row + B S_u of the row; a is A transposed."""
+def remember(
+    drive: FloatArray,
+    at: int,
+    a: FloatArray,
+    b: FloatArray,
+    fired: IntArray,
+    at_m: int,
+    count_m: int,
+    at_u: int,
+    count_u: int,
+) -> None:
+    """Add A S_m per row + B S_u of the row to the drive of the memory [rows, order]; a is A transposed."""
     order = len(b)
     for e in range(at_m, at_m + count_m):
         row, j = fired[e] // order, fired[e] % order
@@ -69,7 +91,7 @@ def remember(drive, at, a, b, fired, at_m, count_m, at_u, count_u):  # type: ign
 
 
 @kernel(f"void({VECTOR}, int64, {MATRIX}, {VECTOR})", EXACT)
-def add_weighted(drive, at, matrix, v):  # type: ignore[no-untyped-def]
+def add_weighted(drive: FloatArray, at: int, matrix: FloatArray, v: FloatArray) -> None:
     """drive[at : at + n] += v matrix, one input after the other: real values into the network (encoder plain)."""
     inputs, n = matrix.shape
     for j in range(inputs):
@@ -78,18 +100,52 @@ def add_weighted(drive, at, matrix, v):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    f"void({MATRIX}, int64, int64, int64, int64[:,::1], {MATRIX}, {MATRIX}, {VECTOR}, int64[:,::1], int64[:,::1], {MATRIX},"
-    f" int64[::1], {VECTOR}, {VECTOR}, {VECTOR}, boolean, boolean, int64, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}, {MATRIX},"
-    f" {VECTOR}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}, {MATRIX}, {VECTOR},"
+    f"void({MATRIX}, int64, int64, int64, int64[:,::1], {MATRIX}, {MATRIX}, {VECTOR}, int64[:,::1], int64[:,::1],"
+    f" {MATRIX}, int64[::1], {VECTOR}, {VECTOR}, {VECTOR}, boolean, boolean, int64, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR},"
+    f" {MATRIX}, {VECTOR}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}, {MATRIX}, {VECTOR},"
     f" {INDICES}, {INDICES}, {MATRIX})",
     EXACT,
 )
-def advance(  # type: ignore[no-untyped-def]
-    x, t0, window, hop, places, potential, current, drive, fired, counts, score, total,
-    alpha, beta, thr, synaptic, membrane, encoders, enc0_w, enc0_b, enc1_w, enc1_b, enc2_w, enc2_b,
-    e_x, e_h, e_m, w_x, w_h, w_m, a, b, w_o, b_o, active, ends, logits,
-):  # fmt: skip
-    """x [n, D]; potential, current, fired [K, N]; counts [K, P]: how many fired; score [K, C]; total [P + 1]: see spikes.
+def advance(
+    x: FloatArray,
+    t0: int,
+    window: int,
+    hop: int,
+    places: IntArray,
+    potential: FloatArray,
+    current: FloatArray,
+    drive: FloatArray,
+    fired: IntArray,
+    counts: IntArray,
+    score: FloatArray,
+    total: IntArray,
+    alpha: FloatArray,
+    beta: FloatArray,
+    thr: FloatArray,
+    synaptic: bool,
+    membrane: bool,
+    encoders: int,
+    enc0_w: FloatArray,
+    enc0_b: FloatArray,
+    enc1_w: FloatArray,
+    enc1_b: FloatArray,
+    enc2_w: FloatArray,
+    enc2_b: FloatArray,
+    e_x: FloatArray,
+    e_h: FloatArray,
+    e_m: FloatArray,
+    w_x: FloatArray,
+    w_h: FloatArray,
+    w_m: FloatArray,
+    a: FloatArray,
+    b: FloatArray,
+    w_o: FloatArray,
+    b_o: FloatArray,
+    active: IntArray,
+    ends: IntArray,
+    logits: FloatArray,
+) -> None:
+    """Advance by x [n, D]; potential, current, fired [K, N]; counts [K, P]: how many fired; score [K, C]; total [P + 1].
 
     places [P, 2]: first neuron and size of every population; encoders: how many of them encode (0, 1 or 3).
     """

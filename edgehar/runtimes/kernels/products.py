@@ -6,11 +6,12 @@ Four inputs a pass, so that an output is loaded and stored once for four multipl
 from __future__ import annotations
 
 from edgehar.runtimes.kernels.compiler import kernel
+from edgehar.types import FloatArray, IntArray
 
 
 @kernel("void(float32[::1], float32[:,::1], float32[::1])")
-def add_product(out, matrix, v):  # type: ignore[no-untyped-def]
-    """out [n] += v [j] matrix [j, n]."""
+def add_product(out: FloatArray, matrix: FloatArray, v: FloatArray) -> None:
+    """Add v [j] times matrix [j, n] to out [n]."""
     inputs, n = matrix.shape
     whole = inputs - inputs % 4
     for j in range(0, whole, 4):
@@ -24,8 +25,8 @@ def add_product(out, matrix, v):  # type: ignore[no-untyped-def]
 
 
 @kernel("void(float32[:,::1], float32[:,::1], float32[:,::1], int64[::1], int64)")
-def add_products(out, matrix, v, active, count):  # type: ignore[no-untyped-def]
-    """The same for the rows active[:count] of out [lanes, n] and v [lanes, j]; reads the matrix once for all of them."""
+def add_products(out: FloatArray, matrix: FloatArray, v: FloatArray, active: IntArray, count: int) -> None:
+    """The same for the rows active[:count] of out [lanes, n] and v [lanes, j]; reads the matrix once."""
     inputs, n = matrix.shape
     whole = inputs - inputs % 4
     for j in range(0, whole, 4):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from edgehar.runtimes.kernels.compiler import kernel
+from edgehar.types import IntArray
 
 
 @kernel("int64(int64, int64, int64, int64, int64[::1])")
-def lanes_of(t, window, hop, lanes, active):  # type: ignore[no-untyped-def]
+def lanes_of(t: int, window: int, hop: int, lanes: int, active: IntArray) -> int:
     """Write the lanes whose window contains sample t to `active`, oldest first; return how many there are."""
     oldest = 0 if t < window else (t - window) // hop + 1
     count = t // hop + 1 - oldest
@@ -16,7 +17,7 @@ def lanes_of(t, window, hop, lanes, active):  # type: ignore[no-untyped-def]
 
 
 @kernel("int64(int64, int64, int64, int64)")
-def lane_done(t, window, hop, lanes):  # type: ignore[no-untyped-def]
+def lane_done(t: int, window: int, hop: int, lanes: int) -> int:
     """The lane whose window ends with sample t, or -1."""
     since = t + 1 - window
     return (since // hop) % lanes if since >= 0 and since % hop == 0 else -1
