@@ -1,0 +1,69 @@
+"""Opens .npz files without pickle; an error names the file and the member."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from lzma import LZMAError
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgehar.errors import InputError, MissingError, Reason
+
+UNITS = {"g": "g", "m/s^2": "mps2", "rad/s": "radps", "deg/s": "dps", "uT": "uT", "1": "1"}
+
+
+class NpzFile:
+    """The members of one .npz file, read when asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._members: Mapping[str, NDArray[Any]] = np.load(path, allow_pickle=False)
+        except FileNotFoundError as error:
+            raise MissingError(f"there is no file {path}", reason=Reason.NOT_FOUND, hint="check the path") from error
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise self._bad(f"it does not open as .npz: {error}") from error
+        if not isinstance(self._members, np.lib.npyio.NpzFile):
+            raise self._bad("it holds one array, not named ones")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._members
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def get(self, name: str) -> NDArray[Any] | None:
+        """Member `name`, or None."""
+        return self[name] if name in self._members else None
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        try:
+            return self._members[name]
+        except KeyError as error:
+            raise self._bad(f"it has no member '{name}' (it has {', '.join(self._members)})") from error
+        except (ValueError, OSError, EOFError, LZMAError, zlib.error, zipfile.BadZipFile) as error:
+            raise self._bad(f"its member '{name}' is damaged: {error}", Reason.DAMAGED) from error
+
+    def text(self, name: str) -> str:
+        """A 0-d string, "" where absent."""
+        return str(self[name]) if name in self else ""
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A vector of strings."""
+        return tuple(str(value) for value in self[name].tolist())
+
+    def units(self) -> tuple[str, ...]:
+        """Member `units` in edgehar's spelling."""
+        found = self.texts("units")
+        for number, unit in enumerate(found):
+            if unit not in UNITS:
+                raise self._bad(f"units[{number}] is '{unit}', which is none of {', '.join(UNITS)}")
+        return tuple(UNITS[unit] for unit in found)
+
+    def _bad(self, what: str, reason: Reason = Reason.FORMAT) -> InputError:
+        return InputError(f"{self.path}: {what}", reason=reason, hint="docs/formats.md describes the .npz layouts")
