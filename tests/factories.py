@@ -122,6 +122,6 @@ def _tensor(name: str, shapes: tuple[tuple[int, ...], ...], model: Mapping[str, 
     else:
         fan_in = int(np.prod(shape[1:])) if len(shape) > 1 else 4
         value = 1.2 * rng.standard_normal(shape) / np.sqrt(fan_in)
-    # Spikes are positive: driven by the input and held back by its neighbours, every population keeps firing and resting.
+    # Driven by the input and held back by each other, all populations keep firing and resting.
     sign = {"E_x": 1.0, "E_h": -1.0, "E_m": -1.0}.get(name, 0.0)
     return (sign * np.abs(value) if sign else value).astype(np.float32)

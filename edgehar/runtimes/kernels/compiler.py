@@ -1,9 +1,11 @@
-"""How every kernel of this package is compiled."""
+"""How every kernel of this package is compiled: now, for the types that it is annotated with, and kept in the cache."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, TypeVar, get_type_hints
+
+import numpy as np
 
 from edgehar.runtimes.cache import prepare_cache
 from edgehar.types import FloatArray, IntArray
@@ -14,24 +16,38 @@ from numba import njit  # noqa: E402 - only after the cache has its place
 
 R = TypeVar("R")
 
-EXACT: Final[frozenset[str]] = frozenset()
-"""Every operation rounded on its own and in the written order: the same bits as NumPy's."""
+Vector = Annotated[FloatArray, "float32[::1]"]
+Matrix = Annotated[FloatArray, "float32[:,::1]"]
+Indices = Annotated[IntArray, "int64[::1]"]
+Table = Annotated[IntArray, "int64[:,::1]"]
+SCALARS: Mapping[Any, str] = {int: "int64", bool: "boolean", np.float32: "float32", type(None): "void"}
 
 FUSED: Final = frozenset({"contract"})
 """a * b + c may round once. Not more: no reordering, so results are the same for every vector width; NaN stays NaN."""
 
 
-def kernel(signature: str, math: frozenset[str] = FUSED) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Compile now, for this signature only, without the GIL and without Python's check for division by zero."""
+def kernel(function: Callable[..., R]) -> Callable[..., R]:
+    """Compile with fused multiply-adds, without the GIL and without Python's check for division by zero."""
+    return _compile(function, set(FUSED))
 
-    def compile_now(function: Callable[..., R]) -> Callable[..., R]:
-        fastmath = set(math) or False
-        compiled: Callable[..., R] = njit(signature, cache=CACHE, nogil=True, error_model="numpy", fastmath=fastmath)(
-            function
-        )
-        return compiled
 
-    return compile_now
+def exact_kernel(function: Callable[..., R]) -> Callable[..., R]:
+    """The same with every operation rounded on its own, in the written order: the same bits as NumPy's."""
+    return _compile(function, False)
+
+
+def _compile(function: Callable[..., R], fastmath: set[str] | bool) -> Callable[..., R]:
+    hints = get_type_hints(function, include_extras=True)
+    result = _numba_type(hints.pop("return"))
+    signature = f"{result}({', '.join(map(_numba_type, hints.values()))})"
+    compiled: Callable[..., R] = njit(signature, cache=CACHE, nogil=True, error_model="numpy", fastmath=fastmath)(
+        function
+    )
+    return compiled
+
+
+def _numba_type(hint: Any) -> str:
+    return SCALARS[hint] if hint in SCALARS else str(hint.__metadata__[0])
 
 
 class Engine:

@@ -14,27 +14,23 @@ import numpy as np
 
 from edgehar.manifest import Manifest
 from edgehar.runtimes.convplan import plan_convnet
-from edgehar.runtimes.kernels.compiler import Engine, kernel
+from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Table, Vector, kernel
 from edgehar.runtimes.kernels.products import add_product
 from edgehar.types import FloatArray, IntArray
-
-MATRIX = "float32[:,::1]"
-VECTOR = "float32[::1]"
-TABLE = "int64[:,::1]"
 
 # Columns of the table; the last row describes the ring of output columns only.
 INPUTS, OUT, KERNEL, STRIDE, GROUPS, RELU, SKIP, SKIP_LAG, WEIGHTS, BIAS, RING, LENGTH = range(12)
 
 
-@kernel(f"void({VECTOR}, int64, {VECTOR}, int64, int64, int64, {VECTOR}, int64, int64, int64)")
+@kernel
 def convolve(
-    taps: FloatArray,
+    taps: Vector,
     at: int,
-    weights: FloatArray,
+    weights: Vector,
     w: int,
     out: int,
     groups: int,
-    column: FloatArray,
+    column: Vector,
     inputs: int,
     kernel_size: int,
     bias: int,
@@ -73,8 +69,8 @@ def convolve(
                         column[g * outside + o] += a * weights[r + o]
 
 
-@kernel(f"void({VECTOR}, {TABLE}, int64, int64, {VECTOR}, int64)")
-def append(rings: FloatArray, table: IntArray, stage: int, seen: int, column: FloatArray, width: int) -> None:
+@kernel
+def append(rings: Vector, table: Table, stage: int, seen: int, column: Vector, width: int) -> None:
     """Store `column` as number `seen` of the stage's ring, at both its places."""
     length = table[stage, LENGTH]
     first = table[stage, RING] + (seen % length) * width
@@ -84,26 +80,23 @@ def append(rings: FloatArray, table: IntArray, stage: int, seen: int, column: Fl
         rings[second + i] = column[i]
 
 
-@kernel(
-    f"void({MATRIX}, int64, int64, int64, {TABLE}, {VECTOR}, {VECTOR}, int64[::1], {VECTOR}, {MATRIX}, {VECTOR},"
-    f" int64[::1], {MATRIX})"
-)
+@kernel
 def advance(
-    x: FloatArray,
+    x: Matrix,
     t0: int,
     window: int,
     hop: int,
-    table: IntArray,
-    weights: FloatArray,
-    rings: FloatArray,
-    seen: IntArray,
-    column: FloatArray,
-    fc_w: FloatArray,
-    fc_b: FloatArray,
-    ends: IntArray,
-    logits: FloatArray,
+    table: Table,
+    weights: Vector,
+    rings: Vector,
+    seen: Indices,
+    column: Vector,
+    fc_w: Matrix,
+    fc_b: Vector,
+    ends: Indices,
+    logits: Matrix,
 ) -> None:
-    """Advance by x [n, inputs]; seen [layers + 1]: columns so far of every ring; column: scratch for the widest layer."""
+    """Advance by x [n, inputs]; seen [layers + 1]: columns so far of every ring; column: scratch, the widest layer."""
     layers = len(table) - 1
     done = 0
     zero = np.float32(0)

@@ -9,43 +9,37 @@ from typing import NamedTuple
 import numpy as np
 
 from edgehar.manifest import Manifest
-from edgehar.runtimes.kernels.compiler import Engine, kernel
+from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Vector, kernel
 from edgehar.runtimes.kernels.gates import sigmoid, tanh
 from edgehar.runtimes.kernels.products import add_product, add_products
 from edgehar.runtimes.kernels.schedule import lane_done, lanes_of
 from edgehar.types import FloatArray, IntArray
 
-MATRIX = "float32[:,::1]"
-VECTOR = "float32[::1]"
 
-
-@kernel(
-    f"void({MATRIX}, int64, int64, int64, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR}, {MATRIX}, {MATRIX},"
-    f" {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR}, {MATRIX}, {VECTOR}, float32, float32, int64[::1], int64[::1], {MATRIX})"
-)
+@kernel
 def advance(
-    x: FloatArray,
+    x: Matrix,
     t0: int,
     window: int,
     hop: int,
-    h: FloatArray,
-    s: FloatArray,
-    low_h: FloatArray,
-    wx: FloatArray,
-    low_x: FloatArray,
-    w_in: FloatArray,
-    w_out: FloatArray,
-    u_in: FloatArray,
-    u_out: FloatArray,
-    b_z: FloatArray,
-    b_h: FloatArray,
-    fc_w: FloatArray,
-    fc_b: FloatArray,
+    h: Matrix,
+    s: Matrix,
+    low_h: Matrix,
+    wx: Vector,
+    low_x: Vector,
+    w_in: Matrix,
+    w_out: Matrix,
+    u_in: Matrix,
+    u_out: Matrix,
+    b_z: Vector,
+    b_h: Vector,
+    fc_w: Matrix,
+    fc_b: Vector,
     zeta: np.float32,
     nu: np.float32,
-    active: IntArray,
-    ends: IntArray,
-    logits: FloatArray,
+    active: Indices,
+    ends: Indices,
+    logits: Matrix,
 ) -> None:
     """Advance by x [n, D]; per lane h, s [K, H] and low_h [K, ru]; wx [H], low_x [rw].
 

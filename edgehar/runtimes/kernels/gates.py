@@ -19,7 +19,7 @@ P0, P1, P2, P3, P4 = (np.float32(c) for c in (0.99999994, 0.13438192, 0.00356415
 Q0, Q1, Q2, Q3, Q4 = (np.float32(c) for c in (1.0, 0.4677151, 0.026136016, 0.00033991798, 8.4536634e-07))
 
 
-@kernel("float32(float32)")
+@kernel
 def tanh(x: np.float32) -> np.float32:
     x = x if x < LIMIT else LIMIT
     x = x if x > -LIMIT else -LIMIT
@@ -29,7 +29,7 @@ def tanh(x: np.float32) -> np.float32:
     return x * p / q
 
 
-@kernel("float32(float32)")
+@kernel
 def sigmoid(x: np.float32) -> np.float32:
     return HALF + HALF * tanh(HALF * x)
 

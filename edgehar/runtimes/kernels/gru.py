@@ -9,37 +9,31 @@ from typing import NamedTuple
 import numpy as np
 
 from edgehar.manifest import Manifest
-from edgehar.runtimes.kernels.compiler import Engine, kernel
+from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Vector, kernel
 from edgehar.runtimes.kernels.gates import sigmoid, tanh
 from edgehar.runtimes.kernels.products import add_product, add_products
 from edgehar.runtimes.kernels.schedule import lane_done, lanes_of
 from edgehar.types import FloatArray, IntArray
 
-MATRIX = "float32[:,::1]"
-VECTOR = "float32[::1]"
 
-
-@kernel(
-    f"void({MATRIX}, int64, int64, int64, {MATRIX}, {MATRIX}, {VECTOR}, {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR},"
-    f" {MATRIX}, {VECTOR}, int64[::1], int64[::1], {MATRIX})"
-)
+@kernel
 def advance(
-    x: FloatArray,
+    x: Matrix,
     t0: int,
     window: int,
     hop: int,
-    h: FloatArray,
-    from_h: FloatArray,
-    from_x: FloatArray,
-    w_ih: FloatArray,
-    w_hh: FloatArray,
-    b_ih: FloatArray,
-    b_hh: FloatArray,
-    fc_w: FloatArray,
-    fc_b: FloatArray,
-    active: IntArray,
-    ends: IntArray,
-    logits: FloatArray,
+    h: Matrix,
+    from_h: Matrix,
+    from_x: Vector,
+    w_ih: Matrix,
+    w_hh: Matrix,
+    b_ih: Vector,
+    b_hh: Vector,
+    fc_w: Matrix,
+    fc_b: Vector,
+    active: Indices,
+    ends: Indices,
+    logits: Matrix,
 ) -> None:
     """Advance h [K, H] by x [n, D]; from_h [K, 3H], from_x [3H]: the products of w_hh [H, 3H] and w_ih [D, 3H]."""
     lanes, hidden = h.shape

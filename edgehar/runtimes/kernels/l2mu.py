@@ -15,17 +15,13 @@ import numpy as np
 
 from edgehar.manifest import Manifest
 from edgehar.runtimes.cells.l2mu import population_sizes
-from edgehar.runtimes.kernels.compiler import EXACT, Engine, kernel
+from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Table, Vector, exact_kernel
 from edgehar.runtimes.kernels.schedule import lane_done, lanes_of
 from edgehar.types import FloatArray, IntArray
 
-MATRIX = "float32[:,::1]"
-VECTOR = "float32[::1]"
-INDICES = "int64[::1]"
 
-
-@kernel(f"void({VECTOR}, int64, int64, {MATRIX}, {INDICES}, int64, int64)", EXACT)
-def add_rows(drive: FloatArray, at: int, n: int, matrix: FloatArray, fired: IntArray, first: int, count: int) -> None:
+@exact_kernel
+def add_rows(drive: Vector, at: int, n: int, matrix: Matrix, fired: Indices, first: int, count: int) -> None:
     """drive[at : at + n] += matrix[fired[first]], then the next row, ... for `count` rows; four a pass, in order."""
     whole = count - count % 4
     for e in range(first, first + whole, 4):
@@ -38,18 +34,18 @@ def add_rows(drive: FloatArray, at: int, n: int, matrix: FloatArray, fired: IntA
             drive[at + i] += matrix[a, i]
 
 
-@kernel(f"int64({VECTOR}, int64, int64, {VECTOR}, {VECTOR}, {VECTOR}, {VECTOR}, {VECTOR}, boolean, {INDICES})", EXACT)
+@exact_kernel
 def fire(
-    drive: FloatArray,
+    drive: Vector,
     at: int,
     n: int,
-    potential: FloatArray,
-    current: FloatArray,
-    alpha: FloatArray,
-    beta: FloatArray,
-    thr: FloatArray,
+    potential: Vector,
+    current: Vector,
+    alpha: Vector,
+    beta: Vector,
+    thr: Vector,
     synaptic: bool,
-    fired: IntArray,
+    fired: Indices,
 ) -> int:
     """Advance the neurons [at : at + n] of one lane by their drive; list those that fire, from 0; return how many."""
     zero = np.float32(0)
@@ -67,17 +63,9 @@ def fire(
     return count
 
 
-@kernel(f"void({VECTOR}, int64, {MATRIX}, {VECTOR}, {INDICES}, int64, int64, int64, int64)", EXACT)
+@exact_kernel
 def remember(
-    drive: FloatArray,
-    at: int,
-    a: FloatArray,
-    b: FloatArray,
-    fired: IntArray,
-    at_m: int,
-    count_m: int,
-    at_u: int,
-    count_u: int,
+    drive: Vector, at: int, a: Matrix, b: Vector, fired: Indices, at_m: int, count_m: int, at_u: int, count_u: int
 ) -> None:
     """Add A S_m per row + B S_u of the row to the drive of the memory [rows, order]; a is A transposed."""
     order = len(b)
@@ -90,8 +78,8 @@ def remember(
             drive[at + fired[e] * order + i] += b[i]
 
 
-@kernel(f"void({VECTOR}, int64, {MATRIX}, {VECTOR})", EXACT)
-def add_weighted(drive: FloatArray, at: int, matrix: FloatArray, v: FloatArray) -> None:
+@exact_kernel
+def add_weighted(drive: Vector, at: int, matrix: Matrix, v: Vector) -> None:
     """drive[at : at + n] += v matrix, one input after the other: real values into the network (encoder plain)."""
     inputs, n = matrix.shape
     for j in range(inputs):
@@ -99,53 +87,47 @@ def add_weighted(drive: FloatArray, at: int, matrix: FloatArray, v: FloatArray) 
             drive[at + i] += v[j] * matrix[j, i]
 
 
-@kernel(
-    f"void({MATRIX}, int64, int64, int64, int64[:,::1], {MATRIX}, {MATRIX}, {VECTOR}, int64[:,::1], int64[:,::1],"
-    f" {MATRIX}, int64[::1], {VECTOR}, {VECTOR}, {VECTOR}, boolean, boolean, int64, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR},"
-    f" {MATRIX}, {VECTOR}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}, {MATRIX}, {VECTOR},"
-    f" {INDICES}, {INDICES}, {MATRIX})",
-    EXACT,
-)
+@exact_kernel
 def advance(
-    x: FloatArray,
+    x: Matrix,
     t0: int,
     window: int,
     hop: int,
-    places: IntArray,
-    potential: FloatArray,
-    current: FloatArray,
-    drive: FloatArray,
-    fired: IntArray,
-    counts: IntArray,
-    score: FloatArray,
-    total: IntArray,
-    alpha: FloatArray,
-    beta: FloatArray,
-    thr: FloatArray,
+    places: Table,
+    potential: Matrix,
+    current: Matrix,
+    drive: Vector,
+    fired: Table,
+    counts: Table,
+    score: Matrix,
+    total: Indices,
+    alpha: Vector,
+    beta: Vector,
+    thr: Vector,
     synaptic: bool,
     membrane: bool,
     encoders: int,
-    enc0_w: FloatArray,
-    enc0_b: FloatArray,
-    enc1_w: FloatArray,
-    enc1_b: FloatArray,
-    enc2_w: FloatArray,
-    enc2_b: FloatArray,
-    e_x: FloatArray,
-    e_h: FloatArray,
-    e_m: FloatArray,
-    w_x: FloatArray,
-    w_h: FloatArray,
-    w_m: FloatArray,
-    a: FloatArray,
-    b: FloatArray,
-    w_o: FloatArray,
-    b_o: FloatArray,
-    active: IntArray,
-    ends: IntArray,
-    logits: FloatArray,
+    enc0_w: Matrix,
+    enc0_b: Matrix,
+    enc1_w: Matrix,
+    enc1_b: Vector,
+    enc2_w: Matrix,
+    enc2_b: Vector,
+    e_x: Matrix,
+    e_h: Matrix,
+    e_m: Matrix,
+    w_x: Matrix,
+    w_h: Matrix,
+    w_m: Matrix,
+    a: Matrix,
+    b: Vector,
+    w_o: Matrix,
+    b_o: Vector,
+    active: Indices,
+    ends: Indices,
+    logits: Matrix,
 ) -> None:
-    """Advance by x [n, D]; potential, current, fired [K, N]; counts [K, P]: how many fired; score [K, C]; total [P + 1].
+    """Advance by x [n, D]; potential, current, fired [K, N]; counts [K, P] of fired; score [K, C]; total [P + 1].
 
     places [P, 2]: first neuron and size of every population; encoders: how many of them encode (0, 1 or 3).
     """

@@ -5,12 +5,11 @@ Four inputs a pass, so that an output is loaded and stored once for four multipl
 
 from __future__ import annotations
 
-from edgehar.runtimes.kernels.compiler import kernel
-from edgehar.types import FloatArray, IntArray
+from edgehar.runtimes.kernels.compiler import Indices, Matrix, Vector, kernel
 
 
-@kernel("void(float32[::1], float32[:,::1], float32[::1])")
-def add_product(out: FloatArray, matrix: FloatArray, v: FloatArray) -> None:
+@kernel
+def add_product(out: Vector, matrix: Matrix, v: Vector) -> None:
     """Add v [j] times matrix [j, n] to out [n]."""
     inputs, n = matrix.shape
     whole = inputs - inputs % 4
@@ -24,8 +23,8 @@ def add_product(out: FloatArray, matrix: FloatArray, v: FloatArray) -> None:
             out[i] += a * matrix[j, i]
 
 
-@kernel("void(float32[:,::1], float32[:,::1], float32[:,::1], int64[::1], int64)")
-def add_products(out: FloatArray, matrix: FloatArray, v: FloatArray, active: IntArray, count: int) -> None:
+@kernel
+def add_products(out: Matrix, matrix: Matrix, v: Matrix, active: Indices, count: int) -> None:
     """The same for the rows active[:count] of out [lanes, n] and v [lanes, j]; reads the matrix once."""
     inputs, n = matrix.shape
     whole = inputs - inputs % 4

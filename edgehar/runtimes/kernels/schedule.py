@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from edgehar.runtimes.kernels.compiler import kernel
-from edgehar.types import IntArray
+from edgehar.runtimes.kernels.compiler import Indices, kernel
 
 
-@kernel("int64(int64, int64, int64, int64, int64[::1])")
-def lanes_of(t: int, window: int, hop: int, lanes: int, active: IntArray) -> int:
+@kernel
+def lanes_of(t: int, window: int, hop: int, lanes: int, active: Indices) -> int:
     """Write the lanes whose window contains sample t to `active`, oldest first; return how many there are."""
     oldest = 0 if t < window else (t - window) // hop + 1
     count = t // hop + 1 - oldest
@@ -16,7 +15,7 @@ def lanes_of(t: int, window: int, hop: int, lanes: int, active: IntArray) -> int
     return max(count, 0)
 
 
-@kernel("int64(int64, int64, int64, int64)")
+@kernel
 def lane_done(t: int, window: int, hop: int, lanes: int) -> int:
     """The lane whose window ends with sample t, or -1."""
     since = t + 1 - window
