@@ -9,6 +9,7 @@ Each entry of `ops` is one JSON object:
     {"op": "minus_lowpass", "sos": [...]}          x - sos(x)
     {"op": "concat", "parts": [[ops]...]}          run sub-chains side by side, join their channels
     {"op": "normalize", "mean": [...], "std": [...]}
+    {"op": "compand", "gain": [...]}               asinh(gain x) / asinh(gain) per channel; gain 0 leaves it alone
 
 Everything is causal but for the delay that `Preprocess.delay` states; float64 inside, float32 at the end.
 """
@@ -157,6 +158,21 @@ def _normalize(op: Mapping[str, Any], channels: Channels, path: str) -> Operatio
     return _Affine(channels, _numbers(op, "mean", path, len(channels)), std, divide=True)
 
 
+class _Compand(_Instant):
+    def __init__(self, op: Mapping[str, Any], channels: Channels, path: str) -> None:
+        super().__init__(channels)
+        gain = _numbers(op, "gain", path, len(channels))
+        if (gain < 0).any():
+            raise _refuse(path, f"gain is {gain.tolist()}", "0 or above")
+        self._on = gain > 0
+        self._gain = gain[self._on]
+
+    def push(self, x: Signal) -> Signal:
+        y = x.copy()
+        y[:, self._on] = np.arcsinh(self._gain * x[:, self._on]) / np.arcsinh(self._gain)
+        return y
+
+
 class _Median3:
     """Beyond either end of a segment the signal counts as 0, as in scipy.signal.medfilt and MATLAB's medfilt1."""
 
@@ -232,6 +248,7 @@ OPERATIONS: Mapping[str, Callable[[Mapping[str, Any], Channels, str], Operation]
     "sos": _Sections,
     "minus_lowpass": _Sections,
     "concat": _Concat,
+    "compand": _Compand,
     "normalize": _normalize,
 }
 

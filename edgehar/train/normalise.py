@@ -1,12 +1,16 @@
-"""Mean and standard deviation per channel, estimated on training windows only."""
+"""What a network sees of a window: normalised per channel, then faint motion lifted by companding if asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from edgehar.errors import Reason, UsageError
 from edgehar.types import FloatArray
 
 CONSTANT_BELOW = 1e-6
@@ -15,24 +19,59 @@ CONSTANT_BELOW = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Normaliser:
-    """(x - mean) / std per channel; mean, std [c] float32."""
+    """z = (x - mean) / std per channel, then asinh(gain z) / asinh(gain) where gain > 0; all [c] float32.
+
+    The sway of a person who sits or stands is a hundredth as strong as walking; after normalisation a network hardly
+    sees it. The curve is linear below 1/gain and logarithmic above, and keeps z = 1 where it is.
+    """
 
     mean: FloatArray
     std: FloatArray
+    gain: FloatArray
 
     @classmethod
-    def fit(cls, x: FloatArray) -> Normaliser:
-        """Estimate from windows x [n, w, c]; sums run in float64."""
+    def fit(
+        cls,
+        x: FloatArray,
+        *,
+        channels: Sequence[str] = (),
+        compand: float = 0.0,
+        compand_channels: Sequence[str] = (),
+    ) -> Normaliser:
+        """Estimate mean and std from training windows x [n, w, c] in float64; compand the named channels, or all."""
+        unknown = sorted(set(compand_channels) - set(channels))
+        if unknown:
+            raise UsageError(
+                f"compand_channels names {', '.join(unknown)}, which the windows do not have",
+                reason=Reason.UNKNOWN_NAME,
+                hint=f"the channels are: {', '.join(channels)}",
+            )
         flat = x.reshape(-1, x.shape[-1])
         std = flat.std(axis=0, dtype=np.float64)
         std = np.where(std < CONSTANT_BELOW, 1.0, std)
-        return cls(flat.mean(axis=0, dtype=np.float64).astype(np.float32), std.astype(np.float32))
+        gain = np.full(x.shape[-1], compand, np.float32)
+        if compand_channels:
+            gain = np.where(np.isin(channels, compand_channels), gain, 0).astype(np.float32)
+        return cls(flat.mean(axis=0, dtype=np.float64).astype(np.float32), std.astype(np.float32), gain)
 
     def __call__(self, x: FloatArray) -> FloatArray:
-        """Normalise x [..., c] in float32, as the runtime's `normalize` op does."""
-        normalised: FloatArray = (x - self.mean) / self.std
-        return normalised
+        """X [..., c] in physical units as the network sees it, in float32."""
+        seen: FloatArray = self.torch(torch.from_numpy(np.ascontiguousarray(x))).numpy()
+        return seen
 
-    def op(self) -> dict[str, Any]:
-        """The preprocessing op that a bundle carries."""
-        return {"op": "normalize", "mean": [float(v) for v in self.mean], "std": [float(v) for v in self.std]}
+    def torch(self, x: Tensor) -> Tensor:
+        """The same on a tensor, as the training loop needs it after augmentation."""
+        z = (x - torch.from_numpy(self.mean)) / torch.from_numpy(self.std)
+        if not self.gain.any():
+            return z
+        gain = torch.from_numpy(np.where(self.gain > 0, self.gain, 1).astype(np.float32))
+        return torch.where(torch.from_numpy(self.gain > 0), torch.asinh(gain * z) / torch.asinh(gain), z)
+
+    def ops(self) -> list[dict[str, Any]]:
+        """The preprocessing operations that a bundle carries."""
+        ops: list[dict[str, Any]] = [
+            {"op": "normalize", "mean": [float(v) for v in self.mean], "std": [float(v) for v in self.std]}
+        ]
+        if self.gain.any():
+            ops.append({"op": "compand", "gain": [float(v) for v in self.gain]})
+        return ops

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
-from edgehar.errors import InputError, MissingError, Reason
+from edgehar.errors import InputError, Reason
 
 OPTIMIZERS = ("adamw", "adam", "nadam", "sgd")
 SCHEDULES = ("onecycle", "cosine", "step", "constant")
@@ -44,6 +42,7 @@ class Recipe:
     the ones evaluated and kept. `best-validation` keeps the epoch with the best accuracy on held-out training
     subjects and stops after `patience` epochs without a better one (0: never). `train_on_validation` gives the
     split's validation subjects to training; then nothing can be selected or calibrated on them.
+    `compand` is the gain of a logarithmic curve on the normalised `compand_channels` (none named: all); 0 is off.
     """
 
     epochs: int = 40
@@ -62,6 +61,8 @@ class Recipe:
     select: str = "none"
     patience: int = 0
     train_on_validation: bool = False
+    compand: float = 0.0
+    compand_channels: tuple[str, ...] = ()
     augment: Augment = field(default_factory=Augment)
 
     def __post_init__(self) -> None:
@@ -78,7 +79,7 @@ class Recipe:
         for name in ("momentum", "warmup", "label_smoothing", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise _wrong(name, getattr(self, name), "at least 0 and below 1")
-        for name in ("weight_decay", "clip_norm", "patience"):
+        for name in ("weight_decay", "clip_norm", "patience", "compand"):
             if getattr(self, name) < 0:
                 raise _wrong(name, getattr(self, name), "0 or more")
         if any(not 0 < at < 1 for at in self.step_at):
@@ -89,7 +90,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """A table that `Recipe.from_dict` reads back, ready for JSON or TOML."""
-        return {**asdict(self), "step_at": list(self.step_at)}
+        return {**asdict(self), "step_at": list(self.step_at), "compand_channels": list(self.compand_channels)}
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any], *, where: str = "recipe") -> Recipe:
@@ -103,19 +104,6 @@ class Recipe:
             return cls(**values)
         except InputError as error:
             raise InputError(f"{where}: {error}", reason=error.reason, hint=error.hint) from None
-
-
-def load_recipe(path: Path) -> Recipe:
-    """Read a recipe from a TOML file: either its `[recipe]` table or its top level."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MissingError(
-            f"no recipe file {path}", reason=Reason.NOT_FOUND, hint="leave --recipe out to use the model's default"
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: {error}", reason=Reason.FORMAT, hint="mend the TOML at that line") from None
-    return Recipe.from_dict(table.get("recipe", table), where=str(path))
 
 
 def _read(kind: type, table: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -137,7 +125,7 @@ def _read(kind: type, table: Mapping[str, Any], where: str) -> dict[str, Any]:
         elif wanted in EXACT and type(value) is EXACT[wanted]:
             values[key] = value
         elif wanted.startswith("tuple") and isinstance(value, (list, tuple)):
-            values[key] = tuple(float(v) for v in value)
+            values[key] = tuple(value if wanted.startswith("tuple[str") else (float(v) for v in value))
         else:
             raise _wrong(f"{where}: {key}", value, f"a value of type {wanted}")
     return values

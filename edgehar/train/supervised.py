@@ -125,8 +125,9 @@ class _Loop:
         probe: Probe | None,
     ) -> None:
         self.model, self.recipe, self.seed, self.validation, self.probe = model, recipe, seed, validation, probe
-        self.normaliser = Normaliser.fit(train.x)
-        self.mean, self.std = torch.from_numpy(self.normaliser.mean), torch.from_numpy(self.normaliser.std)
+        self.normaliser = Normaliser.fit(
+            train.x, channels=train.channels, compand=recipe.compand, compand_channels=recipe.compand_channels
+        )
         self.augment = Augmenter(recipe.augment, train.channels, self.normaliser.std) if recipe.augment else None
         # Without augmentation the windows are normalised once, not once a batch.
         self.x = torch.from_numpy(np.ascontiguousarray(train.x if self.augment else self.normaliser(train.x)))
@@ -174,7 +175,7 @@ class _Loop:
             rows = order[number * self.batch : (number + 1) * self.batch]
             x = self.x[rows]
             if self.augment is not None:
-                x = (self.augment(x, self.generator) - self.mean) / self.std
+                x = self.normaliser.torch(self.augment(x, self.generator))
             step = epoch * self.batches + number
             lr = recipe.lr * lr_factor(recipe, step, steps)
             set_lr(self.optimizer, lr)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from edgehar.dsp.graph import Preprocess
+from edgehar.errors import UsageError
 from edgehar.train.normalise import Normaliser
 
 
@@ -13,5 +16,21 @@ def test_unit_spread_and_constant_channel():
     y = fitted(x).reshape(-1, 3)
     np.testing.assert_allclose(y.mean(0), 0, atol=1e-4)
     np.testing.assert_allclose(y.std(0), [1, 0, 1], atol=1e-4)
-    assert fitted.op()["std"][1] == 1.0
+    assert fitted.ops()[0]["std"][1] == 1.0
     assert y.dtype == np.float32
+
+
+def test_companding_equals_the_streamed_op():
+    x = np.random.default_rng(1).normal([5, 1000, 0], [2, 7, 30], size=(50, 20, 3)).astype(np.float32)
+    names = ("a", "b", "c")
+    fitted = Normaliser.fit(x, channels=names, compand=50.0, compand_channels=("a", "c"))
+    streamed = Preprocess(fitted.ops(), names).push(x.reshape(-1, 3))
+    seen = fitted(x).reshape(-1, 3)
+    np.testing.assert_allclose(streamed, seen, atol=1e-5)
+    np.testing.assert_allclose(seen[:, 1], Normaliser.fit(x)(x).reshape(-1, 3)[:, 1], atol=1e-6)
+    assert abs(seen[:, 0]).mean() > abs(Normaliser.fit(x)(x)[..., 0]).mean()
+
+
+def test_companding_an_unknown_channel_is_refused():
+    with pytest.raises(UsageError, match="d"):
+        Normaliser.fit(np.zeros((2, 3, 1), np.float32), channels=("a",), compand=1.0, compand_channels=("d",))

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from edgehar.errors import EdgeHarError, InputError, MissingError
-from edgehar.train.recipe import Augment, Recipe, load_recipe
+from edgehar.errors import EdgeHarError
+from edgehar.train.recipe import Augment, Recipe
 
 
 def test_round_trip_through_json():
@@ -44,16 +44,3 @@ def test_wrong_settings_are_named(table, told):
     assert told in str(caught.value)
     assert "here" in str(caught.value)
     assert caught.value.hint
-
-
-def test_files(tmp_path):
-    path = tmp_path / "r.toml"
-    path.write_text("[recipe]\nepochs = 7\n[recipe.augment]\nscale = 0.1\n")
-    assert load_recipe(path) == Recipe(epochs=7, augment=Augment(scale=0.1))
-    path.write_text("epochs = 8\n")
-    assert load_recipe(path).epochs == 8
-    path.write_text("epochs = \n")
-    with pytest.raises(InputError, match="line 1"):
-        load_recipe(path)
-    with pytest.raises(MissingError):
-        load_recipe(tmp_path / "absent.toml")
