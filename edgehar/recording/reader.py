@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from mcap.exceptions import McapError
-from mcap.records import Channel, Footer, McapRecord, Message, Metadata, Schema
-from mcap.records import Chunk as McapChunk
-from mcap.stream_reader import StreamReader, breakup_chunk
+from mcap.records import Channel, Footer, Metadata, Schema
 
-from edgehar.errors import InputError, MissingError, Reason, UsageError
+from edgehar.errors import InputError, Reason, UsageError
 from edgehar.recording import encoding
 from edgehar.recording.encoding import Label, Samples
+from edgehar.recording.walk import Payload, TornChunk, walk
 from edgehar.types import Chunk, StreamSpec
-
-_MAX_RECORD_BYTES = 1 << 28  # a longer record is a damaged length, not a second of samples
-_COMPRESSIONS = ("lz4", "")
-_TORN = (McapError, struct.error, ValueError, RuntimeError, EOFError)  # what mcap and lz4 raise on cut-off bytes
 
 
 class Recording:
@@ -56,7 +49,7 @@ class Recording:
                 if record.topic.startswith(encoding.STREAM_TOPIC_PREFIX):
                     name = record.topic.removeprefix(encoding.STREAM_TOPIC_PREFIX)
                     specs[name] = encoding.decode_spec(schemas[record.schema_id])
-            elif isinstance(record, Message | TornChunk):
+            elif isinstance(record, Payload | TornChunk):
                 break  # everything that describes the recording stands before its first chunk
         if encoding.METADATA not in metadata:
             raise InputError(
@@ -123,7 +116,7 @@ class Recording:
         whole = False
         torn: TornChunk | None = None
         for record in walk(self.path):
-            if isinstance(record, Message):
+            if isinstance(record, Payload):
                 if torn is not None:
                     raise InputError(
                         f"{self.path} is damaged: its chunk up to byte {torn.end_byte} is unreadable ({torn.why})",
@@ -143,64 +136,6 @@ class Recording:
                 whole = True
         self._labels = tuple(labels)
         self._truncated = not whole or torn is not None
-
-
-class TornChunk:
-    """Stands in for an MCAP chunk whose checksum or compression does not hold."""
-
-    def __init__(self, end_byte: int, why: str) -> None:
-        self.end_byte = end_byte
-        self.why = why
-
-
-def walk(path: Path) -> Iterator[McapRecord | TornChunk]:
-    """The records of an MCAP file in file order, chunks opened up, until its footer or wherever it was cut off."""
-    try:
-        file = path.open("rb")
-    except FileNotFoundError as error:
-        raise MissingError(
-            f"there is no recording {path}",
-            reason=Reason.NOT_FOUND,
-            hint="check the path, or record one: edgehar record",
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read: {error.strerror}", reason=Reason.PERMISSION, hint="give the path of a .mcap file"
-        ) from error
-    with file:
-        magic = file.read(8)
-        if magic != b"\x89MCAP0\r\n":
-            raise InputError(
-                f"{path} is not a recording: it begins with {magic[:8]!r}, not with MCAP's mark",
-                reason=Reason.FORMAT if magic else Reason.TRUNCATED,
-                hint="give a .mcap file that edgehar record or edgehar import has written",
-            )
-        file.seek(0)
-        records = iter(StreamReader(file, emit_chunks=True, record_size_limit=_MAX_RECORD_BYTES).records)
-        while True:
-            try:
-                record = next(records)
-            except (StopIteration, *_TORN):
-                return
-            if not isinstance(record, McapChunk):
-                yield record
-                continue
-            try:
-                inside = _open_chunk(record, path)
-            except _TORN as error:
-                yield TornChunk(file.tell(), f"{type(error).__name__}: {error}")
-                continue
-            yield from inside
-
-
-def _open_chunk(record: McapChunk, path: Path) -> list[McapRecord]:
-    if record.compression not in _COMPRESSIONS:
-        raise InputError(
-            f"{path} is compressed with '{record.compression}'",
-            reason=Reason.FORMAT,
-            hint="edgehar reads the lz4 recordings that it writes",
-        )
-    return breakup_chunk(record, validate_crc=True)
 
 
 def chunk_of(spec: StreamSpec, parts: list[Samples]) -> Chunk:

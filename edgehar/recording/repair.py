@@ -6,11 +6,12 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mcap.records import Channel, Message
+from mcap.records import Channel
 
 from edgehar.errors import InputError, Reason
 from edgehar.recording import encoding
-from edgehar.recording.reader import Recording, TornChunk, chunk_of, walk
+from edgehar.recording.reader import Recording, chunk_of
+from edgehar.recording.walk import Payload, TornChunk, walk
 from edgehar.recording.writer import RecordingWriter
 from edgehar.types import Flag
 
@@ -51,11 +52,11 @@ def repair(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Repaire
                 gap_before = set(source.specs)
             elif isinstance(record, Channel):
                 topics[record.id] = record.topic
-            elif isinstance(record, Message) and topics[record.channel_id] == encoding.LABELS_TOPIC:
+            elif isinstance(record, Payload) and topics[record.channel_id] == encoding.LABELS_TOPIC:
                 label = encoding.decode_label(record.data)
                 writer.label(label.t0_ns, label.t1_ns, label.label)
                 labels += 1
-            elif isinstance(record, Message):
+            elif isinstance(record, Payload):
                 stream = topics[record.channel_id].removeprefix(encoding.STREAM_TOPIC_PREFIX)
                 chunk = chunk_of(source.specs[stream], [encoding.decode_samples(record.data)])
                 if stream in gap_before and len(chunk):
