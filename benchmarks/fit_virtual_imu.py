@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgehar.datasets.dataset import Dataset
-from edgehar.recording import Recording
 from edgehar.sources.cyclic import CyclicModel, Motion, Style, save_model
 
 Array = NDArray[np.float64]
@@ -99,7 +98,7 @@ def fit_style(x: Array, rate_hz: float) -> Style:
         cos=weights[1 : 1 + HARMONICS],
         sin=weights[1 + HARMONICS :],
         ar=stable(np.stack([ar[:c].T, ar[c:].T])),
-        chol=np.linalg.cholesky(np.cov(innovations.T) + 1e-9 * np.eye(c)),
+        chol=np.asarray(np.linalg.cholesky(np.cov(innovations.T) + 1e-9 * np.eye(c)), np.float64),
     )
 
 
@@ -109,7 +108,7 @@ def stable(ar: Array) -> Array:
     companion = np.zeros((2 * c, 2 * c))
     companion[:c, :c], companion[:c, c:], companion[c:, :c] = ar[0], ar[1], np.eye(c)
     shrink = min(1.0, 0.995 / np.abs(np.linalg.eigvals(companion)).max())
-    return ar * np.array([shrink, shrink**2])[:, None, None]
+    return np.asarray(ar * np.array([shrink, shrink**2])[:, None, None])
 
 
 def load(directory: Path) -> tuple[list[Take], CyclicModel]:
@@ -117,9 +116,9 @@ def load(directory: Path) -> tuple[list[Take], CyclicModel]:
     dataset = Dataset.open(directory)
     takes = []
     for reference in dataset.recordings:
-        recording = Recording.open(reference.path)
+        recording = reference.open()
         chunk = recording.read()
-        person = f"{reference.subject}-{recording.extra.get('side', '')}".rstrip("-")
+        person = "-".join(filter(None, [reference.subject, reference.extra.get("side", "")]))
         takes.append(Take(person, recording.labels[0].label, chunk.x.astype(np.float64)))
     spec = chunk.spec
     people = tuple(sorted({take.person for take in takes}))

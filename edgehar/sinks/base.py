@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self
 
 from edgehar.types import Activity
 
 
-@runtime_checkable
 class Sink(Protocol):
     """Room 6. `async with sink: await sink.emit(activity)`; proved by `edgehar.testing.check_sink`.
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self
 
 from edgehar.types import Chunk, StreamSpec
 
 
-@runtime_checkable
 class Source(Protocol):
     """Room 1. `async with source: async for chunk in source: ...`; proved by `edgehar.testing.check_source`.
 

@@ -27,9 +27,13 @@ class CsvRows:
         self._rest = b""
         self._line = 0
         self._last_ns: int | None = None
+        self._error: InputError | None = None
 
     def feed(self, block: bytes) -> tuple[IntArray, FloatArray]:
-        """Rows completed by `block`: t_ns [n] int64, x [n, c] float32 in the order of `channels`."""
+        """Rows completed by `block`: t_ns [n] int64, x [n, c] float32 in the order of `channels`.
+
+        Good rows in front of a bad one are returned; `check` then raises what is wrong with the bad one.
+        """
         lines = (self._rest + block).split(b"\n")
         self._rest = lines.pop()
         if len(self._rest) > MAX_LINE_BYTES:
@@ -46,25 +50,42 @@ class CsvRows:
             )
         return rows
 
+    def check(self) -> None:
+        """Raise InputError if a row was bad."""
+        if self._error is not None:
+            raise self._error
+
     def _decode(self, lines: list[bytes]) -> tuple[IntArray, FloatArray]:
+        self.check()
         times: list[int] = []
         rows: list[list[float]] = []
         for raw in lines:
             self._line += 1
             try:
-                text = raw.decode("utf-8-sig" if self._line == 1 else "utf-8").strip()
-            except UnicodeDecodeError:
-                raise self._wrong("not UTF-8 text", "feed a CSV file, not a binary one") from None
-            if not text:
-                continue
-            fields = [field.strip() for field in text.split(",")]
-            if self.channels is None:
-                self._header(fields)
-            else:
-                times.append(self._time(fields))
-                rows.append([self._value(fields, column) for column in self._order])
+                row = self._row(raw)
+            except InputError as error:
+                if self.channels is None:
+                    raise
+                self._error = error
+                break
+            if row is not None:
+                times.append(row[0])
+                rows.append(row[1])
         width = len(self.channels or ())
         return np.array(times, np.int64), np.array(rows, np.float32).reshape(len(rows), width)
+
+    def _row(self, raw: bytes) -> tuple[int, list[float]] | None:
+        try:
+            text = raw.decode("utf-8-sig" if self._line == 1 else "utf-8").strip()
+        except UnicodeDecodeError:
+            raise self._wrong("not UTF-8 text", "feed a CSV file, not a binary one") from None
+        if not text:
+            return None
+        fields = [field.strip() for field in text.split(",")]
+        if self.channels is None:
+            self._header(fields)
+            return None
+        return self._time(fields), [self._value(fields, column) for column in self._order]
 
     def _header(self, fields: list[str]) -> None:
         if fields[0] != TIME_COLUMN:

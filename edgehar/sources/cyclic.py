@@ -73,30 +73,31 @@ class Motion:
         self.push(round(rate_hz))  # let the noise reach its own size
 
     def push(self, n: int) -> Float64:
-        """The next n samples."""
+        """The next n samples; how a stretch is cut into pushes changes nothing but the last bit."""
         style = self._style
-        tempo = self._wander(n, style.tempo[1], style.tempo[2], self._tempo)
-        size = self._wander(n, style.size[0], style.size[1], self._size)
+        # One draw per sample and purpose, sample by sample.
+        kicks = self._rng.standard_normal((n, 2 + len(style.mean)))
+        tempo = self._wander(kicks[:, 0], style.tempo[1], style.tempo[2], self._tempo)
+        size = self._wander(kicks[:, 1], style.size[0], style.size[1], self._size)
         self._tempo, self._size = tempo[-1], size[-1]
         phase = self._phase + np.cumsum(2 * np.pi * style.tempo[0] * np.exp(tempo)) / self._rate_hz
         self._phase = phase[-1] % (2 * np.pi)
         turns = np.outer(phase, np.arange(1, len(style.cos) + 1))
         cycle = np.cos(turns) @ style.cos + np.sin(turns) @ style.sin
-        x: Float64 = style.mean + np.exp(size)[:, None] * cycle + self._residual(n)
+        x: Float64 = style.mean + np.exp(size)[:, None] * cycle + self._residual(kicks[:, 2:])
         return x
 
-    def _wander(self, n: int, deviation: float, constant_s: float, start: float) -> Float64:
+    def _wander(self, kicks: Float64, deviation: float, constant_s: float, start: float) -> Float64:
         keep = np.exp(-1.0 / (constant_s * self._rate_hz))
-        walk: Float64 = deviation * np.sqrt(1 - keep**2) * self._rng.standard_normal(n)
-        for t in range(n):
+        walk: Float64 = deviation * np.sqrt(1 - keep**2) * kicks
+        for t in range(len(walk)):
             start = walk[t] = walk[t] + keep * start
         return walk
 
-    def _residual(self, n: int) -> Float64:
+    def _residual(self, kicks: Float64) -> Float64:
         first, second = self._style.ar
-        innovations = self._rng.standard_normal((n, len(self._style.mean))) @ self._style.chol.T
-        r = np.concatenate([self._noise, innovations])
-        for t in range(2, n + 2):
+        r = np.concatenate([self._noise, kicks @ self._style.chol.T])
+        for t in range(2, len(r)):
             r[t] += first @ r[t - 1] + second @ r[t - 2]
         self._noise = r[-2:].copy()
         return r[2:]

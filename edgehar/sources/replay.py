@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -126,7 +127,7 @@ class ReplaySource:
             return
         turn = ((chunk.t_host_ns - chunk.t_host_ns[0]) // max(1, int(SLICE_WALL_NS * self._speed))).astype(np.int64)
         edges = [0, *(np.flatnonzero(np.diff(turn)) + 1), len(chunk)]
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in itertools.pairwise(edges):
             part = slice(int(start), int(stop))
             yield Chunk(
                 chunk.spec,

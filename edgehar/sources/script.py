@@ -62,7 +62,8 @@ class Script:
         name = choices[int(self._rng.integers(len(choices)))]
         self._starts.append(at)
         self._names.append(name)
-        return Motion(self._model.styles[self._person, name], self._model.rate_hz, self._rng)
+        # Its own randomness: two movements are generated side by side while one turns into the other.
+        return Motion(self._model.styles[self._person, name], self._model.rate_hz, self._rng.spawn(1)[0])
 
     def _stay(self) -> int:
         stay_s = SHORTEST_S + self._rng.exponential(self._mean_extra_s)

@@ -56,6 +56,7 @@ class StdinCsv:
         self._spec: StreamSpec | None = None
         self._blocks: AsyncIterator[bytes] | None = None
         self._first: tuple[IntArray, FloatArray] | None = None
+        self._ended = False
         self._last: tuple[int, int] | None = None  # t_dev_ns and seq of the newest sample
 
     @property
@@ -75,6 +76,7 @@ class StdinCsv:
                 block = await anext(self._blocks, b"")
             except OSError as error:
                 raise MissingError(f"stdin: {error}", reason=Reason.NOT_FOUND, hint="pipe a CSV into it") from error
+            self._ended = not block
             self._first = self._rows.feed(block) if block else self._rows.finish()
             if self._rows.channels is not None:
                 self._spec = self._make_spec(self._rows.channels)
@@ -87,18 +89,15 @@ class StdinCsv:
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
         """Chunks until end of file."""
-        if self._first is not None and len(self._first[0]):
-            yield self._chunk(*self._first)
-        self._first = None
-        if self._blocks is None:
-            return
-        async for block in self._blocks:
-            rows = self._rows.feed(block)
+        rows, self._first = self._first, None
+        blocks = self._blocks
+        while rows is not None and blocks is not None:
             if len(rows[0]):
                 yield self._chunk(*rows)
-        rows = self._rows.finish()
-        if len(rows[0]):
-            yield self._chunk(*rows)
+            self._rows.check()
+            block = None if self._ended else await anext(blocks, b"")
+            self._ended = not block
+            rows = None if block is None else self._rows.feed(block) if block else self._rows.finish()
 
     def label_at(self, t_dev_ns: int) -> str:
         """Nobody knows."""

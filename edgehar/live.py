@@ -1,0 +1,125 @@
+"""The live loop through all six rooms: source, recording, pipeline, sinks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncGenerator, Iterator, Sequence
+
+import numpy as np
+
+from edgehar.pipeline import Pipeline
+from edgehar.sinks.base import Sink
+from edgehar.sources.base import Source
+from edgehar.tally import DecisionTally, StreamTally
+from edgehar.tee import Tee
+from edgehar.types import Activity, Chunk, StreamSpec
+
+EXIT_INTERRUPTED = 130
+
+
+class Stop:
+    """A request to end the run in good order. `interrupted` tells Ctrl-C from a service manager's SIGTERM."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+        self.interrupted = False
+
+    def request(self, number: int) -> None:
+        """End after the chunk at hand."""
+        self.interrupted |= number == signal.SIGINT
+        self.event.set()
+
+
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[Stop]:
+    """A Stop that SIGINT and SIGTERM set, for as long as the block runs; needs a running event loop."""
+    stop = Stop()
+    loop = asyncio.get_running_loop()
+    numbers: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
+    try:
+        for number in numbers:
+            loop.add_signal_handler(number, stop.request, number)
+    except (NotImplementedError, RuntimeError):
+        numbers = ()  # not the main thread, or no such signals: KeyboardInterrupt ends the run
+    try:
+        yield stop
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+async def chunks_until(source: Source, stop: Stop, duration_s: float | None = None) -> AsyncGenerator[Chunk]:
+    """What `source` yields until it ends, `stop` is requested, or `duration_s` of device time have gone by."""
+    chunks = aiter(source)
+    stopping = asyncio.ensure_future(stop.event.wait())
+    end_ns: float | None = None
+    try:
+        while not stop.event.is_set():
+            coming = asyncio.ensure_future(anext(chunks, None))
+            await asyncio.wait({coming, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                coming.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await coming
+                return
+            chunk = coming.result()
+            if chunk is None:
+                return
+            if len(chunk) == 0:
+                continue
+            if duration_s is not None:
+                if end_ns is None:
+                    end_ns = int(chunk.t_dev_ns[0]) + duration_s * 1e9
+                if int(chunk.t_dev_ns[0]) >= end_ns:
+                    return
+            yield chunk
+    finally:
+        stopping.cancel()
+
+
+def warm_up(pipeline: Pipeline) -> None:
+    """Push one window of zeros and forget it: kernels are compiled before the first sample, not on its latency."""
+    contract, window = pipeline.manifest.contract, pipeline.manifest.window
+    spec = StreamSpec(contract.kind, contract.channels, contract.rate_hz, contract.units, contract.axes)
+    n = window + contract.delay_samples + 1
+    t_ns = np.rint(np.arange(n) * (1e9 / contract.rate_hz)).astype(np.int64)
+    x = np.zeros((n, len(contract.channels)), np.float32)
+    pipeline.push(Chunk(spec, t_ns, t_ns, np.arange(n), x, np.zeros(n, np.uint16)))
+    pipeline.reset()
+
+
+async def run_live(
+    source: Source,
+    pipeline: Pipeline,
+    sinks: Sequence[Sink],
+    *,
+    stop: Stop,
+    tee: Tee | None = None,
+    duration_s: float | None = None,
+    stream: StreamTally,
+    decisions: DecisionTally,
+) -> None:
+    """Carry every chunk through the rooms; at the end, the decisions that the pipeline still owes.
+
+    All of `source` and `sinks` are open. What goes wrong leaves what was recorded and put out so far whole.
+    """
+
+    async def put_out(activities: Sequence[Activity]) -> None:
+        for activity in activities:
+            decisions.add(activity)
+            for sink in sinks:
+                await sink.emit(activity)
+
+    try:
+        async with contextlib.aclosing(chunks_until(source, stop, duration_s)) as chunks:
+            async for chunk in chunks:
+                if tee is not None:
+                    tee.write(chunk)
+                stream.add(chunk)
+                await put_out(pipeline.push(chunk))
+        await put_out(pipeline.flush())
+    finally:
+        if tee is not None:
+            tee.finish()

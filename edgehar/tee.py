@@ -1,0 +1,37 @@
+"""Writes what a source yields into a recording, before anything else sees it, with the labels that are known."""
+
+from __future__ import annotations
+
+from edgehar.recording import RecordingWriter
+from edgehar.sources.base import Source
+from edgehar.types import Chunk
+
+
+class Tee:
+    """One stream of a recording. `label` stands for the whole stream; without it the source's own labels are kept."""
+
+    def __init__(self, writer: RecordingWriter, source: Source, *, stream: str = "main", label: str = "") -> None:
+        self._writer = writer
+        self._source = source
+        self._stream = stream
+        self._label = label
+        self._running = ""
+        self._since_ns = 0
+        self._end_ns = 0
+
+    def write(self, chunk: Chunk) -> None:
+        """Record `chunk`, and a label interval whenever one ends."""
+        self._writer.write(chunk, self._stream)
+        period_ns = round(1e9 / chunk.spec.rate_hz)
+        for t_ns in chunk.t_dev_ns.tolist():
+            label = self._label or self._source.label_at(t_ns)
+            if label != self._running or t_ns < self._end_ns - period_ns:  # another label, or the clock restarted
+                self.finish()
+                self._running, self._since_ns = label, t_ns
+            self._end_ns = t_ns + period_ns
+
+    def finish(self) -> None:
+        """Write the label that is still running."""
+        if self._running:
+            self._writer.label(self._since_ns, self._end_ns, self._running)
+        self._running = ""

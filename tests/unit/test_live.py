@@ -1,0 +1,117 @@
+"""The live loop's parts: tee, tallies, stopping."""
+
+import asyncio
+import signal
+
+import numpy as np
+import pytest
+
+from edgehar.live import Stop, chunks_until
+from edgehar.recording import Recording, RecordingWriter
+from edgehar.sources import open_source
+from edgehar.tally import DecisionTally, StreamTally, summary
+from edgehar.tee import Tee
+from edgehar.types import Activity, Chunk, Flag, Status, StreamSpec
+
+
+def chunk(seq, flags=None, *, spec=None):
+    seq = np.asarray(seq, np.int64)
+    spec = spec or StreamSpec("imu", ("a",), 10.0, ("g",))
+    t_ns = seq * 100_000_000
+    zeros = np.zeros(len(seq), np.uint16)
+    return Chunk(
+        spec, t_ns, t_ns, seq, np.zeros((len(seq), 1), np.float32), zeros if flags is None else np.uint16(flags)
+    )
+
+
+def read(source, stop=None, duration_s=None):
+    async def go():
+        async with source:
+            return [c async for c in chunks_until(source, stop or Stop(), duration_s)]
+
+    return asyncio.run(go())
+
+
+def test_losses_are_jumps_within_and_between_chunks_but_not_restarts():
+    tally = StreamTally()
+    tally.add(chunk([7, 8, 11]))
+    tally.add(chunk([]))
+    tally.add(chunk([14, 15]))
+    tally.add(chunk([0, 1], [Flag.CLOCK_RESET, 0]))
+    assert (tally.samples, tally.lost) == (7, 4)
+
+
+def test_summary_counts_every_status():
+    stream, decisions = StreamTally(), DecisionTally()
+    stream.add(chunk(range(11)))
+    for i, status in enumerate([Status.OK, Status.OK, Status.NO_DATA]):
+        decisions.add(Activity(i, "x", 0.5, status, 0.5, (i + 1) * 10**6, "m"))
+    found = summary(stream, decisions, interrupted=False)
+    assert found["statuses"] == {"OK": 2, "UNSURE": 0, "NO_DATA": 1, "OUT_OF_CONTRACT": 0}
+    assert (found["decisions"], found["latency_p50_ms"], found["coverage"]) == (3, 2.0, 0.5)
+    assert (found["samples"], found["rate_hz"], found["duration_s"]) == (11, pytest.approx(10.0), 1.0)
+
+
+def test_summary_of_nothing():
+    found = summary(StreamTally(), DecisionTally(), interrupted=True)
+    assert (found["decisions"], found["latency_p99_ms"], found["rate_hz"]) == (0, None, 0.0)
+
+
+def test_duration_is_stream_time():
+    chunks = read(open_source("virtual:imu?speed=0"), duration_s=4.0)
+    assert sum(map(len, chunks)) == 200
+
+
+def test_a_stop_request_ends_even_a_silent_source():
+    class Silent:
+        spec = StreamSpec("imu", ("a",), 10.0, ("g",))
+
+        async def __aenter__(self):
+            return self
+
+        async def __aexit__(self, *about):
+            pass
+
+        async def __aiter__(self):
+            yield chunk([0])
+            await asyncio.Event().wait()
+
+    async def go():
+        stop, seen = Stop(), []
+        asyncio.get_running_loop().call_later(0.01, stop.request, signal.SIGINT)
+        seen = [c async for c in chunks_until(Silent(), stop)]
+        return stop, seen
+
+    stop, seen = asyncio.run(go())
+    assert stop.interrupted
+    assert len(seen) == 1
+
+
+def test_tee_records_samples_and_the_labels_that_the_source_knows(tmp_path):
+    source = open_source("virtual:imu?speed=0&duration_s=40&seed=1&dwell_s=8&loss=0.1")
+    with RecordingWriter(tmp_path / "a.mcap", source.spec) as writer:
+        tee = Tee(writer, source)
+        chunks = read(source)
+        for c in chunks:
+            tee.write(c)
+        tee.finish()
+    back = Recording.open(tmp_path / "a.mcap")
+    assert np.array_equal(back.read().x, np.concatenate([c.x for c in chunks]))
+    assert len(back.labels) >= 3
+    for label in back.labels:
+        assert source.label_at(label.t0_ns) == label.label
+    times = np.concatenate([c.t_dev_ns for c in chunks])
+    for t_ns in times[::7].tolist():
+        [covering] = [label.label for label in back.labels if label.t0_ns <= t_ns < label.t1_ns]
+        assert covering == source.label_at(t_ns)
+
+
+def test_tee_writes_the_given_label_over_the_whole_stream(tmp_path):
+    source = open_source("virtual:imu?speed=0&duration_s=9&seed=1")
+    with RecordingWriter(tmp_path / "a.mcap", source.spec) as writer:
+        tee = Tee(writer, source, label="dance")
+        for c in read(source):
+            tee.write(c)
+        tee.finish()
+    [label] = Recording.open(tmp_path / "a.mcap").labels
+    assert (label.t0_ns, label.t1_ns, label.label) == (0, 9_000_000_000, "dance")
