@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "edgehar.cli.evaluate:evaluate",
     "run": "edgehar.cli.run:run",
     "inspect": "edgehar.cli.inspect_:inspect",
+    "repair": "edgehar.cli.repair:repair",
 }
 
 
