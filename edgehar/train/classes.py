@@ -1,0 +1,51 @@
+"""The classes of a training: labels of the dataset, some of them, or labels merged into fewer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from edgehar.datasets.dataset import Dataset
+from edgehar.datasets.windows import cut
+from edgehar.datasets.windowset import WindowSet
+from edgehar.errors import Reason, UsageError
+
+Classes = Sequence[str] | Mapping[str, Sequence[str]]
+"""Labels to keep, in this order (none: all); or new label -> the dataset's labels that it stands for."""
+
+
+def parse_classes(text: str) -> Classes:
+    """Read `a,b,c` or `new=a+b,other=c+d` from the command line.
+
+    >>> parse_classes("still=sit+stand,moving=walk")
+    {'still': ['sit', 'stand'], 'moving': ['walk']}
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not any("=" in part for part in parts):
+        return parts
+    merged = {}
+    for part in parts:
+        new, equals, old = part.partition("=")
+        if not equals or not old:
+            raise UsageError(f"--classes: '{part}'", reason=Reason.VALUE, hint="write NEW=OLD+OLD for every class")
+        merged[new.strip()] = [name.strip() for name in old.split("+")]
+    return merged
+
+
+def cut_classes(dataset: Dataset, *, window: int, hop: int, classes: Classes = ()) -> WindowSet:
+    """`cut`, then merge. A window must lie within one of the dataset's own labels, also where those are merged."""
+    if not isinstance(classes, Mapping):
+        return cut(dataset, window=window, hop=hop, classes=classes or None)
+    members = [old for merged in classes.values() for old in merged]
+    windows = cut(dataset, window=window, hop=hop, classes=members)
+    new_code = np.repeat(np.arange(len(classes)), [len(merged) for merged in classes.values()])
+    return replace(windows, y=new_code[windows.y], labels=tuple(classes))
+
+
+def class_table(classes: Classes, labels: Sequence[str]) -> dict[str, list[str]]:
+    """New label -> the dataset's labels that it stands for; what a bundle's provenance records."""
+    if isinstance(classes, Mapping):
+        return {new: list(old) for new, old in classes.items()}
+    return {label: [label] for label in classes or labels}
