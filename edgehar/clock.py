@@ -3,7 +3,7 @@
 A sample leaves the device at device time t and arrives at host time h = t + offset + drift (t - t_ref) + delay, with
 delay >= 0: buses and radios only ever add. So the clock relation is the lower envelope of h - t. The least h - t of
 every second of device time is kept; of the lines below all of those points, the fit is the one nearest to them (sum of
-vertical distances), which runs along an edge of their lower convex hull (Moon, Skelly and Towsley, INFOCOM 1999).
+vertical distances; Moon, Skelly and Towsley, INFOCOM 1999).
 A line takes effect when its second is over, so that every sample's time depends on earlier samples only.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,11 +57,14 @@ class Clock:
         """t_ns [n]: device times on the host's time line, each by the line that its predecessors support."""
         if not len(t_dev_ns):
             return t_dev_ns
-        before = np.concatenate([[t_dev_ns[0] if self._last_ns is None else self._last_ns], t_dev_ns[:-1]])
-        restarts = np.flatnonzero((t_dev_ns < before - RESTART_NS) | ((flags & _RESET) != 0))
+        before = np.empty_like(t_dev_ns)
+        before[0] = t_dev_ns[0] if self._last_ns is None else self._last_ns
+        before[1:] = t_dev_ns[:-1]
+        restarted = (t_dev_ns < before - RESTART_NS) | ((flags & _RESET) != 0)
         self._last_ns = int(t_dev_ns[-1])
-        if not len(restarts):
+        if not restarted.any():
             return self._run(t_dev_ns, t_host_ns)
+        restarts = restarted.nonzero()[0]
         parts: list[IntArray] = []
         for t, h in zip(np.split(t_dev_ns, restarts), np.split(t_host_ns, restarts), strict=True):
             if parts:
@@ -116,30 +118,24 @@ class Clock:
 
 
 def fit_clock(points: NDArray[np.int64]) -> ClockFit:
-    """The line below all points [n, 2] of (device time, host - device), both in ns, that is nearest to them."""
-    t, above = points[:, 0] - points[-1, 0], points[:, 1]
+    """The line below all points [n, 2] of (device time, host - device), both in ns, that is nearest to them.
+
+    It passes through two of the points, on either side of the mean time m: of all such chords the lowest at m, where
+    chord (i, j) has the height (y_i (t_j - m) + y_j (m - t_i)) / (t_j - t_i).
+    """
+    t, base = (points[:, 0] - points[-1, 0]).astype(np.float64), int(points[:, 1].min())
+    above = (points[:, 1] - base).astype(np.float64)
     slope = 0.0
     if len(points) >= FEWEST:
-        # The edge that spans the mean time has the least sum of distances.
-        mean = t.mean()
-        hull: list[tuple[int, int]] = []
-        for point in zip(t.tolist(), above.tolist(), strict=True):
-            while len(hull) > 1 and _turns_down(hull[-2], hull[-1], point):
-                hull.pop()
-            hull.append(point)
-        for (t0, d0), (t1, d1) in pairwise(hull):
-            if t0 <= mean <= t1 and t1 > t0:
-                slope = (d1 - d0) / (t1 - t0)
-                break
+        early = t <= t.mean()
+        t0, t1 = t[early][:, None] - t.mean(), t[~early] - t.mean()
+        y0, y1 = above[early][:, None], above[~early]
+        i, j = np.unravel_index(np.argmin((y0 * t1 - y1 * t0) / (t1 - t0)), (len(t0), len(t1)))
+        slope = float((y1[j] - y0[i, 0]) / (t1[j] - t0[i, 0]))
     slope = min(max(slope, -MAX_PPM * 1e-6), MAX_PPM * 1e-6)
     rest = above - slope * t
     offset = float(rest.min())
-    return ClockFit(int(points[-1, 0]), round(offset), slope * 1e6, float((rest - offset).mean()))
-
-
-def _turns_down(a: tuple[int, int], b: tuple[int, int], c: tuple[int, int]) -> bool:
-    """Whether b lies on or above the line from a to c; exact, in Python's integers."""
-    return (b[1] - a[1]) * (c[0] - a[0]) >= (c[1] - a[1]) * (b[0] - a[0])
+    return ClockFit(int(points[-1, 0]), base + round(offset), slope * 1e6, float((rest - offset).mean()))
 
 
 class CounterUnwrap:

@@ -101,7 +101,7 @@ class Pipeline:
     def flush(self) -> list[Activity]:
         """The stream is over: decisions that waited for samples to come. The next `push` begins a new stream."""
         self._ended = True
-        self.last_judged = list(self._end_segment(None)) if self._spec is not None else []
+        self.last_judged = list(self._end_segment()) if self._spec is not None else []
         return [judged.activity for judged in self.last_judged]
 
     def reset(self) -> None:
@@ -110,6 +110,7 @@ class Pipeline:
 
     def _begin_stream(self) -> None:
         self._spec: StreamSpec | None = None
+        self._simulated = False  # of the segment that runs, or of the one that follows it: the mark is never lost
         self._ended = False
         self.device_clock.reset()
         self._rate.reset()
@@ -133,6 +134,7 @@ class Pipeline:
             check_contract(spec, self.manifest.contract)
             self._resampler.end_segment(keep_time=False)
         self._spec = spec
+        self._simulated = self._simulated or spec.simulated
 
     def _walk(self, chunk: Chunk, arrival_ns: int) -> Iterator[Judged]:
         t_ns = self.device_clock.push(chunk.t_dev_ns, chunk.t_host_ns, chunk.flags)
@@ -141,21 +143,25 @@ class Pipeline:
             facts = _facts_of(piece, chunk.t_dev_ns, t_ns, arrival_ns)
             if piece.begins:
                 if self._latest is not None or self._offsets is not None:
-                    yield from self._end_segment(facts[0], piece.index)
+                    yield from self._end_segment(facts[0], int(piece.row[0]), piece.index)
                 self._begin_segment(piece.index)
+                self._simulated = chunk.spec.simulated
             self._latest = facts[-1]
             self._facts = np.concatenate([self._facts, facts]) if len(self._facts) else facts
             y = self._preprocess.push(piece.x)
             yield from self._judge(y, piece.row[len(piece.row) - len(y) :])
 
-    def _end_segment(self, after: NDArray[np.int64] | None, resumes: int | None = None) -> Iterator[Judged]:
+    def _end_segment(
+        self, after: NDArray[np.int64] | None = None, row: int | None = None, resumes: int | None = None
+    ) -> Iterator[Judged]:
         """Emit what the preprocessing held back, then NO_DATA: for the gap, or for every window that it cut short.
 
-        `after`: the facts of the first sample behind the gap, which has stream index `resumes`; None at the end.
+        `after`: facts of the first sample behind the gap, which is the chunk's row `row` and has stream index
+        `resumes`; all None at the stream's end.
         """
         if self._latest is not None:
             tail = self._preprocess.flush()
-            yield from self._judge(tail, np.full(len(tail), -1))
+            yield from self._judge(tail, [row] * len(tail))
         before = after if self._latest is None else self._latest
         after = before if after is None else after
         if before is None or after is None:
@@ -166,7 +172,7 @@ class Pipeline:
         elif resumes is not None:
             yield self._report(NOTHING, 0.0, before, after, None)
 
-    def _judge(self, y: FloatArray, rows: IntArray) -> Iterator[Judged]:
+    def _judge(self, y: FloatArray, rows: IntArray | Sequence[int | None]) -> Iterator[Judged]:
         """Windows that the preprocessed samples y [n, c] complete; rows [n]: the chunk's rows that made them ready."""
         n = len(y)
         if n == 0:
@@ -181,7 +187,7 @@ class Pipeline:
             if logits is None:
                 yield self._report(NOTHING, coverage, fact, fact, None)
                 continue
-            verdict = self._decider.push(logits, coverage, in_contract=self._in_contract(int(rows[last])))
+            verdict = self._decider.push(logits, coverage, in_contract=self._in_contract(rows[last]))
             yield self._report(verdict, coverage, None, fact, logits)
 
     def _windows(self, index: int, y: FloatArray) -> Iterator[tuple[int, FloatArray | None]]:
@@ -194,9 +200,9 @@ class Pipeline:
         for cut in self._offsets.push(index, y):
             yield cut.start, None if cut.x is None else self.runtime.window(cut.x)
 
-    def _in_contract(self, row: int) -> bool:
+    def _in_contract(self, row: int | np.int64 | None) -> bool:
         contract = self.manifest.contract
-        rate_hz = self._rate.rate_hz(row)
+        rate_hz = self._rate.rate_hz(None if row is None else int(row))
         return rate_hz is None or abs(rate_hz - contract.rate_hz) <= contract.rate_tolerance * contract.rate_hz
 
     def _report(
@@ -217,7 +223,7 @@ class Pipeline:
             coverage=coverage,
             latency_ns=self._now_ns() - int(last[ARRIVAL_NS]),
             model_id=self.manifest.model_id,
-            simulated=self._spec is not None and self._spec.simulated,
+            simulated=self._simulated,
         )
         scores = Scores(t_ns, self._no_logits if logits is None else logits)
         if self._on_scores is not None and logits is not None:

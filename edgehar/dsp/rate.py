@@ -24,9 +24,9 @@ class RateMeter:
         self._t = np.concatenate([self._t[-STEPS:], t_dev_ns])
         self._seq = np.concatenate([self._seq[-STEPS:], seq])
 
-    def rate_hz(self, row: int) -> float | None:
-        """Rate as of row `row` of the latest push; None while too few samples came."""
-        end = self._kept + row + 1
+    def rate_hz(self, row: int | None = None) -> float | None:
+        """Rate as of row `row` of the latest push, or its last; None while too few samples came."""
+        end = len(self._t) if row is None else self._kept + row + 1
         steps = np.diff(self._t[max(0, end - STEPS - 1) : end])
         # A number that stands still or falls back is no running number: count such a step as one sample.
         counts = np.maximum(np.diff(self._seq[max(0, end - STEPS - 1) : end]), 1)

@@ -120,7 +120,7 @@ class Resampler:
 
 
 @kernel
-def resample(  # noqa: PLR0917 - kernels take no keywords
+def resample(
     t: IntArray,
     x: FloatArray,
     flags: FlagArray,
@@ -176,8 +176,8 @@ def resample(  # noqa: PLR0917 - kernels take no keywords
             else:
                 weight = float(point - state[LAST_NS]) / float(now - state[LAST_NS])
                 for c in range(x.shape[1]):
-                    a = float(last[c])
-                    out_x[made, c] = a + (float(x[i, c]) - a) * weight
+                    a = np.float64(last[c])  # `float` would leave it a float32
+                    out_x[made, c] = a + (np.float64(x[i, c]) - a) * weight
             # The sample that ends a hole is the one real sample in it: points before it stand for lost samples.
             out_real[made] = k - first >= lost
             out_t[made] = point
