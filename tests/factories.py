@@ -111,8 +111,8 @@ def dscnn_layers(width: int) -> list[dict[str, Any]]:
 def _tensor(name: str, shapes: tuple[tuple[int, ...], ...], model: Mapping[str, Any], rng: Any) -> np.ndarray:
     """Weights of variance about 1 / fan-in; decays, thresholds and the Legendre matrices in their usable ranges."""
     shape = shapes[rng.integers(len(shapes))]
-    if name in ("zeta", "nu"):
-        value = rng.uniform(0.1, 0.9, shape)
+    if name in ("zeta", "nu"):  # with zeta + nu well above 1 the state would grow without bound; training avoids that
+        value = rng.uniform(0.5, 0.9, shape) if name == "zeta" else rng.uniform(0.01, 0.1, shape)
     elif name.startswith(("beta_", "alpha_")):
         value = rng.uniform(0.3, 0.9, shape)
     elif name.startswith("thr_"):
@@ -120,7 +120,8 @@ def _tensor(name: str, shapes: tuple[tuple[int, ...], ...], model: Mapping[str, 
     elif model["family"] == "l2mu" and name in ("A", "B"):
         value = rng.standard_normal(shape) / np.sqrt(shape[0]) * (1.0 if name == "A" else 0.5)
     else:
-        fan_in = int(np.prod(shape[1:])) if len(shape) > 1 else 4
+        # The second factor of a low-rank pair is applied transposed.
+        fan_in = 4 if len(shape) == 1 else shape[0] if name in ("W2", "U2") else int(np.prod(shape[1:]))
         value = 1.2 * rng.standard_normal(shape) / np.sqrt(fan_in)
     # Driven by the input and held back by each other, all populations keep firing and resting.
     sign = {"E_x": 1.0, "E_h": -1.0, "E_m": -1.0}.get(name, 0.0)
