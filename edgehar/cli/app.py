@@ -6,11 +6,12 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 
 from edgehar import __version__
-from edgehar.errors import EdgeHarError
+from edgehar.errors import EdgeHarError, UsageError
 
 COMMANDS: dict[str, str] = {
     "import": "edgehar.cli.import_:import_",
@@ -22,6 +23,9 @@ COMMANDS: dict[str, str] = {
     "inspect": "edgehar.cli.inspect_:inspect",
     "repair": "edgehar.cli.repair:repair",
 }
+
+# The parent of BadParameter, MissingParameter and the like: typer brings click along or imports it, by version.
+USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 
 
 def build(argv: Sequence[str]) -> typer.Typer:
@@ -57,7 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.hint:
             typer.echo(f"  next: {error.hint}", err=True)
         return error.exit_code
-    except KeyboardInterrupt:
+    except USAGE_ERROR as error:
+        error.show()
+        return UsageError.exit_code
+    except (KeyboardInterrupt, typer.Abort):
         return 130
     except BrokenPipeError:
         # The reader (head, less) went away; point stdout elsewhere so that interpreter shutdown stays quiet.

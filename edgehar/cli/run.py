@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,10 +66,14 @@ def run(
         contract.kind, contract.channels, contract.rate_hz, contract.units, contract.axes, contract.placement
     )
     sinks = [open_sink(address) for address in addresses]
-    summary = asyncio.run(
-        _run(opened, open_source(uri, expected=expected), sinks, runtime=runtime, record=record, duration_s=duration)
-    )
-    _report(summary, as_json=as_json)
+    live = _run(opened, open_source(uri, expected=expected), sinks, runtime=runtime, record=record, duration_s=duration)
+    try:
+        summary = asyncio.run(live)
+        _report(summary, as_json=as_json)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; point stdout elsewhere so that the shutdown's flush stays quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return EXIT_INTERRUPTED if summary["interrupted"] else 0
 
 
