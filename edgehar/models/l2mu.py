@@ -25,6 +25,7 @@ from edgehar.models.base import Model
 from edgehar.models.legendre import discretise
 from edgehar.models.population import Initial, Population
 from edgehar.train.kernels.l2mu import L2muCore
+from edgehar.train.kernels.spikes import spike_linear
 
 NEURONS = ("leaky", "synaptic")
 ENCODERS = ("plain", "single", "stacked")
@@ -174,8 +175,12 @@ class L2MU(Model):
         spikes["enc0"] = self.population("enc0").fire(drive, self.slope)[0]
         if self.config["encoder"] == "single":
             return spikes["enc0"]
-        spikes["enc1"] = self.population("enc1").fire(self.enc1(spikes["enc0"]), self.slope)[0]
-        spikes["enc2"] = self.population("enc2").fire(self.enc2(spikes["enc1"]), self.slope)[0]
+        spikes["enc1"] = self.population("enc1").fire(
+            spike_linear(spikes["enc0"], self.enc1.weight, self.enc1.bias), self.slope
+        )[0]
+        spikes["enc2"] = self.population("enc2").fire(
+            spike_linear(spikes["enc1"], self.enc2.weight, self.enc2.bias), self.slope
+        )[0]
         return spikes["enc2"]
 
     def population(self, name: str) -> Population:
@@ -190,12 +195,13 @@ class L2MU(Model):
         return logits
 
     def run(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits [b, k] and the spikes [T, b, n] of every population."""
+        """Logits [b, k] and the spikes [T, b, n] of every population, of normalised windows x [b, w, c]."""
         spikes: dict[str, Tensor] = {}
         e = self.encode(x.transpose(0, 1).contiguous(), spikes)
+        product = nn.functional.linear if self.config["encoder"] == "plain" else spike_linear
         leaks = [leak for name in ("u", "m", "h") for leak in self.population(name).leaks()]
         spikes["u"], spikes["m"], spikes["h"] = L2muCore.apply(  # type: ignore[no-untyped-call]
-            e @ self.E_x.t(), e @ self.W_x.t(), self.E_h, self.E_m, self.W_h, self.W_m, self.get_buffer("A"),
+            product(e, self.E_x), product(e, self.W_x), self.E_h, self.E_m, self.W_h, self.W_m, self.get_buffer("A"),
             self.get_buffer("B"), self.slope, self.synaptic, *leaks,
         )  # fmt: skip
         drive = self.output(self.dropout(spikes["h"])) * self.readout_scale

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from edgehar.train.kernels.lif import fire, unfire
+from edgehar.train.kernels.spikes import active, add_rows, spike_outer
 from edgehar.train.kernels.tanh import nopython
 
 _BLOCK = 64
@@ -39,34 +40,39 @@ def _forward(
     s_u, s_m, s_h = spikes
     steps, batch, units = x_u.shape
     order = a.shape[0]
+    sizes = (units, units * order, x_h.shape[2])
     for start in range(0, batch, block):
         stop = min(start + block, batch)
-        rows = stop - start
-        i_u = np.empty((rows, units), x_u.dtype)
-        i_m = np.empty((rows, units * order), x_u.dtype)
-        i_h = np.empty((rows, x_h.shape[2]), x_u.dtype)
-        part_u, part_h = np.empty_like(i_u), np.empty_like(i_h)
+        i_u = np.empty((stop - start, sizes[0]), x_u.dtype)
+        i_m = np.zeros((stop - start, sizes[1]), x_u.dtype)
+        i_h = np.empty((stop - start, sizes[2]), x_u.dtype)
         j_u, j_m, j_h = np.zeros_like(i_u), np.zeros_like(i_m), np.zeros_like(i_h)
+        from_m, from_h = np.empty(sizes[1] + 1, np.int64), np.empty(sizes[2] + 1, np.int64)
         for t in range(steps):
-            np.dot(s_h[t, start:stop], e_h, i_u)
-            np.dot(s_m[t, start:stop], e_m, part_u)
-            i_u += part_u
-            i_u += x_u[t, start:stop]
+            for r in range(stop - start):
+                i_u[r] = x_u[t, start + r]
+                i_h[r] = x_h[t, start + r]
+                count = active(s_h[t, start + r], from_h)
+                add_rows(e_h, from_h, count, i_u[r])
+                add_rows(w_h, from_h, count, i_h[r])
+                count = active(s_m[t, start + r], from_m)
+                add_rows(e_m, from_m, count, i_u[r])
+                i_m[r] = 0
+                for n in range(count):
+                    unit, component = divmod(from_m[n], order)
+                    for k in range(order):
+                        i_m[r, unit * order + k] += a[component, k]
             fire(i_u, u_u[t, start:stop], u_u[t + 1, start:stop], s_u[t + 1, start:stop], j_u,
                  leaks[0], leaks[1], leaks[2], synaptic)  # fmt: skip
-            np.dot(s_m[t, start:stop].reshape(rows * units, order), a, i_m.reshape(rows * units, order))
-            fired = s_u[t + 1, start:stop]
-            for r in range(rows):
+            for r in range(stop - start):
+                fired = s_u[t + 1, start + r]
                 for i in range(units):
-                    if fired[r, i] > 0:
-                        for k in range(order):
-                            i_m[r, i * order + k] += b[k]
+                    for k in range(order):
+                        i_m[r, i * order + k] += b[k] * fired[i]
             fire(i_m, u_m[t, start:stop], u_m[t + 1, start:stop], s_m[t + 1, start:stop], j_m,
                  leaks[3], leaks[4], leaks[5], synaptic)  # fmt: skip
-            np.dot(s_h[t, start:stop], w_h, i_h)
-            np.dot(s_m[t + 1, start:stop], w_m, part_h)
-            i_h += part_h
-            i_h += x_h[t, start:stop]
+            for r in range(stop - start):
+                add_rows(w_m, from_m, active(s_m[t + 1, start + r], from_m), i_h[r])
             fire(i_h, u_h[t, start:stop], u_h[t + 1, start:stop], s_h[t + 1, start:stop], j_h,
                  leaks[6], leaks[7], leaks[8], synaptic)  # fmt: skip
 
@@ -129,11 +135,6 @@ def _array(tensor: Tensor) -> Any:
     return tensor.detach().contiguous().numpy()
 
 
-def _outer(grad: Tensor, spikes: Tensor) -> Tensor:
-    """Sum over steps and batch of grad^T spikes: [T, b, to], [T, b, from] -> [to, from]."""
-    return grad.flatten(0, 1).t() @ spikes.flatten(0, 1)
-
-
 class L2muCore(Function):
     """(X_u, X_h, E_h, E_m, W_h, W_m, A, B, slope, synaptic, 9 leaks) -> spikes S_u, S_m, S_h [T, batch, n].
 
@@ -177,7 +178,5 @@ class L2muCore(Function):
         )  # fmt: skip
         g_u, _, g_h = grads
         s_m, s_h = spikes[1], spikes[2]
-        return (
-            g_u, g_h, _outer(g_u, s_h[:-1]), _outer(g_u, s_m[:-1]), _outer(g_h, s_h[:-1]), _outer(g_h, s_m[1:]),
-            None, None, None, None, *grad_leaks,
-        )  # fmt: skip
+        weights = (spike_outer(g_u, s_h[:-1]), spike_outer(g_u, s_m[:-1]), spike_outer(g_h, s_h[:-1]))
+        return (g_u, g_h, *weights, spike_outer(g_h, s_m[1:]), None, None, None, None, *grad_leaks)
