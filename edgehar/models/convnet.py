@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from edgehar.errors import Reason, UsageError
 from edgehar.models.base import Model
-from edgehar.models.compand import Compand
 from edgehar.types import FloatArray
 
 
@@ -121,8 +120,7 @@ class SensorDropout(nn.Module):
 class ConvNet(Model):
     """Convolutional trunk -> mean over time -> dropout -> linear. x [b, w, c] normalised -> logits [b, k].
 
-    `compand_channels` are passed through a logarithmic curve first (see `Compand`); `sensor_dropout` is the chance
-    of losing each run of `sensor_channels` inputs, in training only.
+    `sensor_dropout` is the chance of losing each run of `sensor_channels` inputs, in training only.
     """
 
     def __init__(
@@ -135,8 +133,6 @@ class ConvNet(Model):
         dropout: float = 0.0,
         sensor_dropout: float = 0.0,
         sensor_channels: int = 3,
-        compand_channels: Sequence[int] = (),
-        compand_gain: float = 50.0,
     ) -> None:
         super().__init__()
         if sensor_dropout > 0 and (sensor_channels < 1 or channels % sensor_channels):
@@ -156,7 +152,6 @@ class ConvNet(Model):
             )
         self.channels = channels
         self.classes = classes
-        self.compand = Compand(channels, compand_channels, compand_gain)
         self.blank = SensorDropout(sensor_dropout, sensor_channels)
         self.trunk = nn.Sequential(*trunk)
         self.dropout = nn.Dropout(dropout)
@@ -164,14 +159,14 @@ class ConvNet(Model):
         self.fc = nn.Linear(features, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        features = self.trunk(self.blank(self.compand(x.transpose(1, 2)))).mean(dim=2)
+        features = self.trunk(self.blank(x.transpose(1, 2))).mean(dim=2)
         logits: Tensor = self.fc(self.dropout(features))
         return logits
 
     def export(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Model dict with `layers`, and the tensors those layers name; batch normalisation is folded away."""
         tensors: dict[str, FloatArray] = {}
-        layers = self.compand.describe("compand", tensors)
+        layers: list[dict[str, Any]] = []
         for i, layer in enumerate(self.trunk):
             if isinstance(layer, (ConvUnit, Residual)):
                 layers.append(layer.describe(f"l{i}", tensors))

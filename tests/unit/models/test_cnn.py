@@ -9,7 +9,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from edgehar.errors import UsageError
 from edgehar.models.cnn import CNN
-from edgehar.models.compand import KNOTS, Compand
 from edgehar.models.convnet import ConvUnit, Residual, SensorDropout
 from edgehar.models.dscnn import DSCNN
 
@@ -67,7 +66,6 @@ CASES = [
     (CNN, {}, 9, 128),
     (CNN, {"depth": 2, "width": 12, "width2": 16, "kernel": 5, "blocks": 1}, 6, 128),
     (CNN, {"stem_stride": 5, "stage_stride": 1, "width": 16, "width2": 8}, 30, 125),
-    (CNN, {"compand_channels": [0, 1, 2, 3, 4, 5]}, 9, 128),
     (DSCNN, {}, 9, 128),
     (DSCNN, {"width": 16, "blocks": 2, "kernel": 3}, 6, 40),
 ]
@@ -139,25 +137,3 @@ def test_an_even_kernel_has_no_central_crop():
 def test_sensor_channels_must_divide_the_input():
     with pytest.raises(UsageError, match="do not split"):
         CNN.build(channels=9, classes=6, window=128, sensor_dropout=0.1, sensor_channels=6)
-
-
-def test_companding_meets_the_logarithm_at_its_knots_and_is_odd():
-    x = torch.tensor(KNOTS)[None, None]
-    layer = Compand(1, [0], 50.0)
-    expected = np.arcsinh(50 * x.numpy()) / np.arcsinh(50)
-    np.testing.assert_allclose(layer(x).numpy(), expected, atol=1e-6)
-    np.testing.assert_allclose(layer(-x).numpy(), -expected, atol=1e-6)
-
-
-def test_companding_leaves_other_channels_and_its_input_alone():
-    x = torch.randn(2, 3, 8)
-    before = x.clone()
-    y = Compand(3, [1], 50.0)(x)
-    assert torch.equal(x, before)
-    assert torch.equal(y[:, [0, 2]], x[:, [0, 2]])
-    assert not torch.equal(y[:, 1], x[:, 1])
-
-
-def test_a_companded_channel_must_exist():
-    with pytest.raises(UsageError, match="3 channels"):
-        Compand(3, [3], 50.0)
