@@ -36,10 +36,10 @@ def import_(
 
     began_s = time.perf_counter()
     opener = resolve("formats", FORMATS, format_)
-    options = ImportOptions(name=name, placement=placement, units=_words(units), rate_hz=rate_hz)
+    options = ImportOptions(name=name, units=_words(units), rate_hz=rate_hz)
     source = opener(Path(path), options)
     with progress(f"import {source.about.name}") as report:
-        dataset = write_dataset(source, out, classes=_words(classes), progress=report)
+        dataset = write_dataset(source, out, classes=_words(classes), placement=placement, progress=report)
     took_s = time.perf_counter() - began_s
     recordings, subjects = len(dataset.recordings), len(dataset.subjects)
     if as_json:

@@ -55,7 +55,7 @@ def open_npz(path: Path, options: ImportOptions) -> Source:
         channels=channel_names(file),
         rate_hz=float(file["fs"]),
         units=options.units or file.units(),
-        placement=options.placement or placement,
+        placement=placement,
     )
     return Source(about, _sessions(file, spec, about.labels), len(file["session_start"]))
 

@@ -7,12 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from edgehar.datasets.summary import Summary
+from edgehar.datasets.summary import UNLABELLED, Summary
 from edgehar.errors import InputError, MissingError, Reason
 
 SHOWN_S = 6.0
 MOST_CLASSES = 20
 MOST_CHANNELS = 6
+COLOURS = [f"C{number}" for number in range(10)] + [
+    "#222",
+    "#555",
+    "#999",
+    "#a60",
+    "#06a",
+    "#6a0",
+    "#a06",
+    "#60a",
+    "#0a6",
+    "#cc0",
+]
 
 
 def plot_summary(summary: Summary, path: Path) -> None:
@@ -28,7 +40,8 @@ def plot_summary(summary: Summary, path: Path) -> None:
     rows = -(-len(classes) // 2)
     figure = Figure(figsize=(12, 4 + 1.3 * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    top, bottom = np.ravel(figure.subfigures(2, 1, height_ratios=(3, max(1.0, 1.3 * rows))))
+    halves: Any = figure.subfigures(2, 1, height_ratios=(3, max(1.0, 1.3 * rows)))
+    top, bottom = halves
     _draw_subjects(top.subplots(), summary, classes)
     axes = np.atleast_1d(bottom.subplots(rows, 2, sharex=True)).ravel()
     for axis, name in zip(axes, classes, strict=False):
@@ -36,6 +49,7 @@ def plot_summary(summary: Summary, path: Path) -> None:
     for axis in axes[len(classes) :]:
         axis.axis("off")
     axes[0].legend(loc="upper right", fontsize=6, ncols=3)
+    bottom.supxlabel("seconds", fontsize=8)
     try:
         figure.savefig(path, dpi=110)
     except (OSError, ValueError) as error:
@@ -49,15 +63,21 @@ def plot_summary(summary: Summary, path: Path) -> None:
 def _draw_subjects(axis: Any, summary: Summary, classes: list[str]) -> None:
     table = summary.subject_class_seconds()
     bottom = np.zeros(len(table))
-    for name in classes:
+    for number, name in enumerate(classes):
         minutes = np.array([seconds.get(name, 0.0) / 60 for seconds in table.values()])
-        axis.bar(list(table), minutes, bottom=bottom, label=name)
+        axis.bar(
+            list(table),
+            minutes,
+            bottom=bottom,
+            label=name,
+            color="0.85" if name == UNLABELLED else COLOURS[number % 20],
+        )
         bottom += minutes
     dataset = summary.dataset
     axis.set_title(f"{dataset.name}: {len(table)} subjects, {summary.hours:.2f} h, {dataset.rate_hz:g} Hz")
     axis.set_ylabel("minutes")
     axis.tick_params(axis="x", labelrotation=90, labelsize=7)
-    axis.legend(fontsize=6, ncols=max(1, len(classes) // 8 + 1))
+    axis.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _draw_class(axis: Any, summary: Summary, name: str) -> None:

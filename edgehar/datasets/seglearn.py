@@ -61,7 +61,7 @@ def open_seglearn(path: Path, options: ImportOptions) -> Source:
         ),
         source="PyPI seglearn 1.2.5, seglearn/data/watch_dataset.npy",
     )
-    spec = StreamSpec("imu", CHANNELS, RATE_HZ, UNITS, placement=options.placement or "wrist")
+    spec = StreamSpec("imu", CHANNELS, RATE_HZ, UNITS, placement="wrist")
     return Source(about, _sessions(loaded, spec, labels), len(loaded["X"]))
 
 

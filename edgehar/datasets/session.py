@@ -69,7 +69,6 @@ class ImportOptions:
     """What the command line may say about a source that does not say it itself."""
 
     name: str = ""
-    placement: str = ""
     units: tuple[str, ...] = ()
     rate_hz: float = 0.0
 

@@ -222,7 +222,9 @@ def _by_group(dataset: Dataset, what: str, k: int, random: np.random.Generator) 
     """At most k folds of whole sessions or rooms; the folds list recordings, because subjects may be on both sides."""
     members: dict[str, list[str]] = {}
     for recording in dataset.recordings:
-        members.setdefault(str(getattr(recording, what)), []).append(recording.name)
+        # Several recordings may belong to one session, which then stands in the extra metadata.
+        group = recording.extra.get(what, getattr(recording, what))
+        members.setdefault(group, []).append(recording.name)
     groups = sorted(members)
     k = min(k, len(groups))
     _check_k(groups, k, what, dataset)

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +26,11 @@ def write_dataset(
     out: str | os.PathLike[str],
     *,
     classes: Collection[str] = (),
+    placement: str = "",
     progress: Progress | None = None,
 ) -> Dataset:
-    """Write `source` to the new directory `out`; `classes` keeps only sessions that have one of those labels.
+    """Write `source` to the new directory `out`; `classes` keeps only sessions that have one of those labels,
+    `placement` says where the sensor was worn if it was not where the format says.
 
     Everything goes to `OUT.partial`, which is renamed at the end: an interrupted import leaves no half dataset.
     """
@@ -48,6 +50,8 @@ def write_dataset(
     written = _Written()
     for done, session in enumerate(source.sessions, 1):
         if not classes or any(label.label in classes for label in session.labels):
+            if placement:
+                session = replace(session, spec=replace(session.spec, placement=placement))  # noqa: PLW2901
             _write_session(session, partial / RECORDINGS, written)
         if progress is not None:
             progress(done, source.count)

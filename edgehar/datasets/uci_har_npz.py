@@ -44,7 +44,7 @@ def open_uci_har_npz(path: Path, options: ImportOptions) -> Source:
         channels=file.texts("channels"),
         rate_hz=float(file["fs"]),
         units=file.units(),
-        placement=options.placement or "waist",
+        placement="waist",
     )
     count = sum(len(set(file[f"exp_{side}"].tolist())) for side in SIDES)
     return Source(about, _sessions(file, spec, about.labels, named), count)

@@ -1,0 +1,179 @@
+"""Format `csv`: tables with a header `t_ns` or `t_s`, one column per channel, and perhaps label, subject, session.
+
+A channel is named `acc_x` or, with its unit, `acc_x[g]`. Without the columns subject and session they are taken from
+the file's name, `<subject>_<session>.csv`. An empty cell of a channel is a value that was not measured.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgehar.datasets.session import About, ImportOptions, Session, Source, label_runs
+from edgehar.errors import InputError, MissingError, Reason, UsageError
+from edgehar.types import FloatArray, IntArray, StreamSpec
+
+TIMES = ("t_ns", "t_s")
+GROUPS = ("label", "subject", "session", "environment")
+RATE_TOLERANCE = 0.05  # files of one dataset may differ from the first one's rate by this fraction
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """One file: t_ns [n], x [n, c], and the columns that name things, each [n]."""
+
+    path: Path
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    t_ns: IntArray
+    x: FloatArray
+    named: dict[str, NDArray[np.str_]]
+
+
+def open_csv(path: Path, options: ImportOptions) -> Source:
+    """All sessions of a .csv file, or of the .csv files in a directory."""
+    files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+    if not files:
+        raise MissingError(
+            f"{path} holds no .csv file", reason=Reason.NOT_FOUND, hint="give a .csv file or their directory"
+        )
+    tables = [_read(file) for file in files]
+    first = tables[0]
+    units = options.units or first.units
+    if len(units) != len(first.channels) or "" in units:
+        unknown = [channel for channel, unit in zip(first.channels, first.units, strict=True) if not unit]
+        raise UsageError(
+            f"{first.path} does not say the unit of {', '.join(unknown)}; --units names {len(options.units)}",
+            reason=Reason.VALUE,
+            hint=f"name {len(first.channels)} units: --units g,g,g,radps,... (or write acc_x[g] into the header)",
+        )
+    for table in tables[1:]:
+        if table.channels != first.channels:
+            raise _refuse(
+                table.path,
+                1,
+                f"its channels are {', '.join(table.channels)}, those of {first.path} {', '.join(first.channels)}",
+            )
+    rate_hz = options.rate_hz or _rate_hz(first)
+    spec = StreamSpec("imu", first.channels, rate_hz, units)
+    labels = tuple(dict.fromkeys(str(label) for table in tables for label in table.named["label"] if label))
+    sessions = [session for table in tables for session in _sessions(table, spec, labels)]
+    about = About(name=options.name or path.stem, format="csv", labels=labels, source=path.name)
+    return Source(about, sessions, len(sessions))
+
+
+def _read(path: Path) -> _Table:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except FileNotFoundError as error:
+        raise MissingError(f"there is no file {path}", reason=Reason.NOT_FOUND, hint="check the path") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"{path} cannot be read: {error}", reason=Reason.FORMAT, hint="give a UTF-8 .csv file"
+        ) from error
+    if len(rows) < 3:
+        raise _refuse(path, len(rows) + 1, "the file ends here; it needs a header and at least two samples")
+    header, body = [cell.strip() for cell in rows[0]], rows[1:]
+    time = next((name for name in TIMES if name in header), None)
+    if time is None or len(set(header)) != len(header):
+        raise _refuse(path, 1, f"the header is {','.join(header)}; it needs t_ns or t_s, and every name once")
+    for number, row in enumerate(body, 2):
+        if len(row) != len(header):
+            raise _refuse(path, number, f"it has {len(row)} cells, the header {len(header)}")
+    columns = dict(zip(header, zip(*body, strict=True), strict=True))
+    channels = [name for name in header if name != time and name not in GROUPS]
+    if not channels:
+        raise _refuse(path, 1, f"the header is {','.join(header)}; it names no channel")
+    named = {key: np.array([cell.strip() for cell in columns.get(key, [""] * len(body))]) for key in GROUPS}
+    return _Table(
+        path=path,
+        channels=tuple(name.partition("[")[0].strip() for name in channels),
+        units=tuple(name.partition("[")[2].rstrip("] ") for name in channels),
+        t_ns=_times(path, time, columns[time]),
+        x=np.stack([_values(path, name, columns[name]) for name in channels], axis=1),
+        named=named,
+    )
+
+
+def _times(path: Path, name: str, cells: tuple[str, ...]) -> IntArray:
+    try:
+        return np.array([_time_ns(cell, name) for cell in cells], np.int64)
+    except (ValueError, InvalidOperation, OverflowError):
+        for row, cell in enumerate(cells, 2):
+            try:
+                np.int64(_time_ns(cell, name))
+            except (ValueError, InvalidOperation, OverflowError) as error:
+                raise _refuse(path, row, f"column {name}: '{cell}' is not a time") from error
+        raise
+
+
+def _time_ns(cell: str, name: str) -> int:
+    return int(cell) if name == "t_ns" else int((Decimal(cell.strip()) * 1_000_000_000).to_integral_value())
+
+
+def _values(path: Path, name: str, cells: tuple[str, ...]) -> FloatArray:
+    try:
+        return np.array([cell if cell.strip() else "nan" for cell in cells], np.float64).astype(np.float32)
+    except ValueError:
+        for row, cell in enumerate(cells, 2):
+            try:
+                float(cell or "nan")
+            except ValueError as error:
+                raise _refuse(path, row, f"column {name}: '{cell}' is not a number") from error
+        raise
+
+
+def _rate_hz(table: _Table) -> float:
+    """The rate to three digits: the median step does not mind gaps, and a crystal's ppm are no nominal rate."""
+    steps_ns = np.diff(table.t_ns)
+    forward = steps_ns[steps_ns > 0]
+    if not len(forward):
+        raise _refuse(table.path, 3, "no time is later than the one before it")
+    return float(f"{1e9 / float(np.median(forward)):.3g}")
+
+
+def _sessions(table: _Table, spec: StreamSpec, labels: tuple[str, ...]) -> Iterator[Session]:
+    stem_subject, _, stem_session = table.path.stem.partition("_")
+    subject = np.where(table.named["subject"] == "", stem_subject, table.named["subject"])
+    session = np.where(table.named["session"] == "", stem_session or "0", table.named["session"])
+    codes = np.array([labels.index(label) if label else -1 for label in table.named["label"].tolist()])
+    for who, which in dict.fromkeys(zip(subject.tolist(), session.tolist(), strict=True)):
+        rows = np.flatnonzero((subject == who) & (session == which))
+        t_ns = table.t_ns[rows]
+        backward = np.flatnonzero(np.diff(t_ns) <= 0)
+        if len(backward):
+            row = int(rows[backward[0] + 1])
+            raise _refuse(
+                table.path, row + 2, f"time {t_ns[backward[0] + 1]} ns does not come after {t_ns[backward[0]]} ns"
+            )
+        steps_ns = np.diff(t_ns)
+        rate_hz = 1e9 / float(np.median(steps_ns)) if len(steps_ns) else spec.rate_hz
+        if abs(rate_hz / spec.rate_hz - 1) > RATE_TOLERANCE:
+            raise InputError(
+                f"{table.path}: session {which} of {who} has {rate_hz:.3g} Hz, the dataset {spec.rate_hz:g} Hz",
+                reason=Reason.CONTRACT,
+                hint="import files of different rates into different datasets, or name the rate: --rate-hz",
+            )
+        yield Session(
+            subject=who,
+            name=which,
+            spec=spec,
+            t_ns=t_ns,
+            seq=np.round((t_ns - t_ns[0]) * (spec.rate_hz / 1e9)).astype(np.int64),
+            x=table.x[rows],
+            labels=label_runs(codes[rows], t_ns, spec.rate_hz, labels),
+            environment=str(table.named["environment"][rows[0]]),
+        )
+
+
+def _refuse(path: Path, row: int, what: str) -> InputError:
+    return InputError(
+        f"{path}, row {row}: {what}", reason=Reason.VALUE, hint="mend that row; docs/formats.md describes the table"
+    )
