@@ -78,6 +78,10 @@ def save_bundle(bundle: Bundle, path: str | Path) -> str:
     content = _pack(bundle)
     _unpack(content, "the bundle to be saved")
     target = Path(path)
+    if not target.parent.is_dir():
+        raise MissingError(
+            f"{target.parent}: no such directory", reason=Reason.NOT_FOUND, hint=f"mkdir -p {target.parent}"
+        )
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -94,64 +98,66 @@ def save_bundle(bundle: Bundle, path: str | Path) -> str:
 
 def open_bundle(path: str | Path) -> Bundle:
     """Read and check a bundle: member list, sizes, hashes, every manifest field, every tensor's name and shape."""
-    source = Path(path)
-    try:
-        size = source.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise InputError(
-                f"{source}: {size} bytes, a bundle has at most {MAX_FILE_BYTES}",
-                reason=Reason.VALUE,
-                hint="check that this is a .edgehar file",
-            )
-        content = source.read_bytes()
-    except FileNotFoundError:
-        raise MissingError(
-            f"{source}: no such bundle",
-            reason=Reason.NOT_FOUND,
-            hint="train one with: edgehar train, or run: make demo",
-        ) from None
-    except IsADirectoryError:
-        raise InputError(
-            f"{source}: is a directory, not a bundle", reason=Reason.FORMAT, hint="name the .edgehar file inside it"
-        ) from None
-    return _unpack(content, str(source))
+    return _unpack(_read(Path(path)), str(path))
 
 
 def verify_bundle(path: str | Path) -> dict[str, Any]:
     """Open `path`, rerun its golden windows in the reference runtime; raise InputError on a difference.
 
-    Returns {"sha256", "windows", "max_error", "argmax_agreement", "signature"}.
+    Returns {"sha256", "windows", "max_error", "argmax_agreement", "signature"}; `signature` is "none",
+    "valid: key HEX", or "not checked: WHY" where the package `cryptography` is absent.
     """
     from edgehar.runtimes.golden import check_golden
 
-    bundle = open_bundle(path)
-    return {"sha256": bundle.sha256, **check_golden(bundle, str(path)), "signature": check_signature(bundle)}
+    content = _read(Path(path))
+    bundle = _unpack(content, str(path))
+    signature = _check_signature(read_members(content, str(path)), str(path))
+    return {"sha256": bundle.sha256, **check_golden(bundle, str(path)), "signature": signature}
 
 
-def check_signature(bundle: Bundle) -> str:
-    """'none', 'valid: key HEX' or 'not checked: ...'; InputError when the signature does not fit."""
-    if bundle.signature is None:
+def signed_bytes(bundle: Bundle) -> bytes:
+    """What a signature covers: manifest.json, which holds the hash of every other member."""
+    return _members(bundle)["manifest.json"]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size <= MAX_FILE_BYTES:
+            return path.read_bytes()
+    except FileNotFoundError:
+        raise MissingError(
+            f"{path}: no such bundle", reason=Reason.NOT_FOUND, hint="train one with: edgehar train, or run: make demo"
+        ) from None
+    except IsADirectoryError:
+        raise InputError(
+            f"{path}: is a directory, not a bundle", reason=Reason.FORMAT, hint="name the .edgehar file inside it"
+        ) from None
+    except PermissionError:
+        raise MissingError(
+            f"{path}: cannot be read by this user", reason=Reason.PERMISSION, hint=f"chmod a+r {path}"
+        ) from None
+    raise InputError(
+        f"{path}: {size} bytes, a bundle has at most {MAX_FILE_BYTES}",
+        reason=Reason.VALUE,
+        hint="check that this is a .edgehar file",
+    )
+
+
+def _check_signature(members: Mapping[str, bytes], source: str) -> str:
+    if "signature" not in members:
         return "none"
     try:
         ed25519 = importlib.import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
         invalid = importlib.import_module("cryptography.exceptions").InvalidSignature
     except ImportError:
         return "not checked: the package 'cryptography' is not installed"
-    key, signature = bundle.signature[:32], bundle.signature[32:]
+    key, signature = members["signature"][:32], members["signature"][32:]
     try:
-        ed25519.Ed25519PublicKey.from_public_bytes(key).verify(signature, signed_bytes(bundle))
+        ed25519.Ed25519PublicKey.from_public_bytes(key).verify(signature, members["manifest.json"])
     except (invalid, ValueError):
-        raise InputError(
-            "signature: does not fit manifest.json",
-            reason=Reason.DAMAGED,
-            hint="fetch the bundle again from whoever signed it",
-        ) from None
+        raise damaged(source, "signature", "does not fit manifest.json") from None
     return f"valid: key {key.hex()}"
-
-
-def signed_bytes(bundle: Bundle) -> bytes:
-    """What a signature covers: manifest.json, which holds the hash of every other member."""
-    return _members(bundle)["manifest.json"]
 
 
 def _members(bundle: Bundle) -> dict[str, bytes]:

@@ -1,0 +1,101 @@
+"""`edgehar inspect`: what a bundle wants, holds and is worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from edgehar.bundle import Bundle
+
+
+def inspect(
+    bundle: Annotated[Path, typer.Argument(help="The model, a .edgehar file.", show_default=False)],
+    *,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Also rerun the golden windows and check the signature.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> int:
+    """Show a bundle's sensor contract, model, labels, evaluation and stamps. Opening it executes nothing."""
+    import json
+
+    from edgehar.bundle import open_bundle, verify_bundle
+
+    report = describe(open_bundle(bundle), bundle.stat().st_size)
+    if verify:
+        report["verified"] = verify_bundle(bundle)
+    typer.echo(json.dumps(report, ensure_ascii=False) if as_json else "\n".join(_lines(report)))
+    return 0
+
+
+def describe(bundle: Bundle, file_bytes: int) -> dict[str, Any]:
+    """The manifest as JSON types, with sizes, evaluation and hash."""
+    from edgehar.manifest import manifest_to_json
+
+    parameters = sum(int(w.size) for w in bundle.weights.values())
+    return {
+        **manifest_to_json(bundle.manifest),
+        "sha256": bundle.sha256,
+        "file_bytes": file_bytes,
+        "parameters": parameters,
+        "weights_bytes": 4 * parameters,
+        "golden_windows": len(bundle.golden["x"]),
+        "signed": bundle.signature is not None,
+        "evaluation": dict(bundle.evaluation),
+    }
+
+
+def _lines(report: dict[str, Any]) -> list[str]:
+    contract, decision, model = report["contract"], report["decision"], report["model"]
+    rate = contract["rate_hz"]
+    sensors = ", ".join(f"{c} [{u}]" for c, u in zip(contract["channels"], contract["units"], strict=True))
+    shape = ", ".join(
+        f"{k} {v}" for k, v in sorted(model.items()) if isinstance(v, int | float | str) and k != "family"
+    )
+    rows = [
+        ("stamps", ", ".join(report["stamps"])),
+        (
+            "sensor",
+            f"{contract['kind']}, {rate:g} Hz +-{100 * contract['rate_tolerance']:g} %, axes {contract['axes']}",
+        ),
+        ("placement", contract["placement"] or "any"),
+        ("channels", sensors),
+        ("preprocess", " > ".join(op["op"] for op in report["preprocess"]) or "none"),
+        ("delay", f"{contract['delay_samples']} samples ({1000 * contract['delay_samples'] / rate:g} ms)"),
+        (
+            "window, hop",
+            f"{report['window']}, {report['hop']} samples ({report['window'] / rate:g}, {report['hop'] / rate:g} s)",
+        ),
+        ("labels", ", ".join(report["labels"])),
+        ("model", f"{model['family']}: {shape}" + (f", {len(model['layers'])} layers" if "layers" in model else "")),
+        (
+            "size",
+            f"{report['parameters']} parameters, {report['weights_bytes']} bytes; file {report['file_bytes']} bytes",
+        ),
+        ("decision", ", ".join(f"{k} {v:g}" for k, v in decision.items())),
+        *((f"evaluation.{k}", f"{v:g}" if isinstance(v, float) else str(v)) for k, v in _flat(report["evaluation"])),
+        *((f"provenance.{k}", str(v)) for k, v in _flat(report["provenance"])),
+        ("golden", f"{report['golden_windows']} windows; " + ("signed" if report["signed"] else "not signed")),
+        ("sha256", report["sha256"]),
+    ]
+    if "verified" in report:
+        v = report["verified"]
+        rows.append(
+            ("verified", f"{v['windows']} windows, largest error {v['max_error']:.1e}, signature {v['signature']}")
+        )
+    width = max(len(name) for name, _ in rows)
+    return [report["model_id"], *(f"  {name.ljust(width)}  {value}" for name, value in rows if value)]
+
+
+def _flat(tree: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Leaves that fit a line, named by their path; long lists and matrices stay in --json."""
+    leaves = []
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            leaves += [(f"{name}.{inner}", leaf) for inner, leaf in _flat(value)]
+        elif len(str(value)) <= 80:
+            leaves.append((name, value))
+    return leaves
