@@ -1,0 +1,67 @@
+"""A device install for real: the wheel with its core dependencies in an empty environment runs a bundle live."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from factories import random_bundle
+
+from edgehar.bundle import save_bundle
+
+ROOT = Path(__file__).parents[2]
+DESK = {
+    "torch",
+    "onnx",
+    "onnxruntime",
+    "tensorflow",
+    "scikit-learn",
+    "scipy",
+    "snntorch",
+    "matplotlib",
+    "pandas",
+    "pooch",
+}
+
+
+def call(*arguments, cwd):
+    done = subprocess.run([*map(str, arguments)], capture_output=True, text=True, check=False, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory):
+    """Interpreter of an environment that holds the wheel and what it asks for, nothing else."""
+    place = tmp_path_factory.mktemp("device")
+    source = place / "source"
+    shutil.copytree(
+        ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv*", "venv*", "dist", "*_cache", "__pycache__")
+    )
+    call(sys.executable, "-m", "venv", place / "env", cwd=place)
+    python = place / "env" / "bin" / "python"
+    call(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", source, cwd=place)
+    shutil.rmtree(source)  # nothing may come from the clone any more
+    return python
+
+
+def test_the_environment_holds_nothing_of_the_desk(device, tmp_path):
+    listed = json.loads(call(device, "-m", "pip", "list", "--format", "json", cwd=tmp_path))
+    assert not {package["name"].lower() for package in listed} & DESK
+
+
+def test_run_decides_live_outside_the_clone(device, tmp_path):
+    save_bundle(random_bundle("fastgrnn", window=50, hop=25), tmp_path / "small.edgehar")
+    edgehar = device.parent / "edgehar"
+    out = call(
+        edgehar, "run", "small.edgehar", "--source", "virtual:imu?seed=1&duration_s=10", "--speed", "0", "--json",
+        "--record", "copy.mcap", cwd=tmp_path,
+    )  # fmt: skip
+    assert json.loads(out.splitlines()[-1])["summary"]["decisions"] == 19
+    again = call(
+        edgehar, "run", "small.edgehar", "--source", "replay:copy.mcap", "--speed", "0", "--json", cwd=tmp_path
+    )
+    decisions = [line.partition(', "meta"')[0] for line in out.splitlines()[:-1]]
+    assert [line.partition(', "meta"')[0] for line in again.splitlines()[:-1]] == decisions
