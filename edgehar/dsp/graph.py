@@ -10,6 +10,7 @@ Each entry of `ops` is one JSON object:
     {"op": "concat", "parts": [[ops]...]}          run sub-chains side by side, join their channels
     {"op": "normalize", "mean": [...], "std": [...]}
     {"op": "compand", "gain": [...]}               asinh(gain x) / asinh(gain) per channel; gain 0 leaves it alone
+    {"op": "rectify"}                              |x|: motion becomes its strength, which a mean can gather
 
 Everything is causal but for the delay that `Preprocess.delay` states; float64 inside, float32 at the end.
 """
@@ -173,6 +174,15 @@ class _Compand(_Instant):
         return y
 
 
+class _Rectify(_Instant):
+    def __init__(self, op: Mapping[str, Any], channels: Channels, path: str) -> None:
+        super().__init__(channels)
+        _only(op, (), path)
+
+    def push(self, x: Signal) -> Signal:
+        return np.abs(x)
+
+
 class _Median3:
     """Beyond either end of a segment the signal counts as 0, as in scipy.signal.medfilt and MATLAB's medfilt1."""
 
@@ -250,6 +260,7 @@ OPERATIONS: Mapping[str, Callable[[Mapping[str, Any], Channels, str], Operation]
     "concat": _Concat,
     "compand": _Compand,
     "normalize": _normalize,
+    "rectify": _Rectify,
 }
 
 

@@ -10,14 +10,15 @@ import numpy as np
 from edgehar.types import IntArray
 
 NS_PER_S = 1_000_000_000
+LARGEST = 1 << 28  # numerator
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
     """Point k lies at round(k * 1e9 / rate) ns after the anchor, halves up: k * whole_ns + (k * rest + r / 2) // r.
 
-    The rate is held as the nearest fraction `numerator / denominator` with a denominator of at most 1000, so that all
-    arithmetic is exact in 64-bit integers for centuries of samples.
+    The rate is held as a fraction r / d, right to 12 digits and exact where the rate is one (1000 / 19), with r small
+    enough for all of this to be exact in 64-bit integers: 3.4e10 samples, 22 years at 50 Hz.
     """
 
     rate_hz: float
@@ -28,8 +29,8 @@ class Grid:
 
     @classmethod
     def at(cls, rate_hz: float) -> Grid:
-        """The grid of a rate in Hz; 0.001 Hz and above."""
-        rate = max(Fraction(rate_hz).limit_denominator(1000), Fraction(1, 1000))
+        """The grid of a rate of 0.001 Hz or more."""
+        rate = Fraction(rate_hz).limit_denominator(int(min(1_000_000, max(1, LARGEST / rate_hz))))
         whole_ns, rest = divmod(NS_PER_S * rate.denominator, rate.numerator)
         return cls(rate_hz, round(NS_PER_S / rate), whole_ns, rest, rate.numerator)
 
