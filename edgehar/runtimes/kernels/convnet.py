@@ -3,7 +3,6 @@
 Every layer's input has a ring of columns [length, channels] that is stored twice in a row, so that the newest
 columns are always contiguous. All rings lie in one array, all weights in another; a table has one row per layer.
 """
-# ruff: noqa: PLR0917 - a kernel is called once a chunk, by its engine, with arrays only
 
 from __future__ import annotations
 
@@ -23,61 +22,34 @@ INPUTS, OUT, KERNEL, STRIDE, GROUPS, RELU, SKIP, SKIP_LAG, WEIGHTS, BIAS, RING, 
 
 
 @kernel
-def convolve(
-    taps: Vector,
-    at: int,
-    weights: Vector,
-    w: int,
-    out: int,
-    groups: int,
-    column: Vector,
-    inputs: int,
-    kernel_size: int,
-    bias: int,
-) -> None:
-    """Set column [out] = bias + weights [kernel, inputs / groups, out] times taps [kernel, inputs] from `at` on."""
-    for o in range(out):
-        column[o] = weights[bias + o]
+def convolve(column: Vector, taps: Vector, matrix: Matrix, inputs: int, groups: int) -> None:
+    """Add matrix [kernel * inputs / groups, out] times taps [kernel * inputs] to column [out]."""
+    rows, out = matrix.shape
     if groups == 1:
-        rows = kernel_size * inputs
-        whole = rows - rows % 4
-        for j in range(0, whole, 4):
-            a, b, c, d = taps[at + j], taps[at + j + 1], taps[at + j + 2], taps[at + j + 3]
-            r = w + j * out
-            for o in range(out):
-                column[o] += (
-                    a * weights[r + o]
-                    + b * weights[r + out + o]
-                    + c * weights[r + 2 * out + o]
-                    + d * weights[r + 3 * out + o]
-                )
-        for j in range(whole, rows):
-            for o in range(out):
-                column[o] += taps[at + j] * weights[w + j * out + o]
+        add_product(column, matrix, taps)
     elif groups == inputs and inputs == out:
-        for j in range(kernel_size):
+        for j in range(rows):
+            v, w = taps[j * out : (j + 1) * out], matrix[j]
             for o in range(out):
-                column[o] += taps[at + j * out + o] * weights[w + j * out + o]
+                column[o] += v[o] * w[o]
     else:
         inside, outside = inputs // groups, out // groups
-        for j in range(kernel_size):
-            for g in range(groups):
-                for i in range(inside):
-                    a = taps[at + j * inputs + g * inside + i]
-                    r = w + (j * inside + i) * out + g * outside
-                    for o in range(outside):
-                        column[g * outside + o] += a * weights[r + o]
+        for g in range(groups):
+            part = column[g * outside : (g + 1) * outside]
+            for j in range(rows):
+                w = matrix[j, g * outside : (g + 1) * outside]
+                v = taps[j // inside * inputs + g * inside + j % inside]
+                for o in range(outside):
+                    part[o] += v * w[o]
 
 
 @kernel
-def append(rings: Vector, table: Table, stage: int, seen: int, column: Vector, width: int) -> None:
+def append(rings: Vector, table: Table, stage: int, seen: int, column: Vector) -> None:
     """Store `column` as number `seen` of the stage's ring, at both its places."""
-    length = table[stage, LENGTH]
+    width, length = len(column), table[stage, LENGTH]
     first = table[stage, RING] + (seen % length) * width
-    second = first + length * width
-    for i in range(width):
-        rings[first + i] = column[i]
-        rings[second + i] = column[i]
+    rings[first : first + width] = column
+    rings[first + length * width : first + (length + 1) * width] = column
 
 
 @kernel
@@ -101,41 +73,41 @@ def advance(
     done = 0
     zero = np.float32(0)
     for n in range(len(x)):
-        append(rings, table, 0, seen[0], x[n], x.shape[1])
+        append(rings, table, 0, seen[0], x[n])
         seen[0] += 1
         for layer in range(layers):
             row = table[layer]
-            size, inputs, out, length = row[KERNEL], row[INPUTS], row[OUT], row[LENGTH]
+            size, inputs, out = row[KERNEL], row[INPUTS], row[OUT]
             since = seen[layer] - size
             if since < 0 or since % row[STRIDE] != 0:
                 break
-            at = row[RING] + (since % length) * inputs
-            convolve(rings, at, weights, row[WEIGHTS], out, row[GROUPS], column, inputs, size, row[BIAS])
+            y = column[:out]
+            y[:] = weights[row[BIAS] : row[BIAS] + out]
+            at = row[RING] + (since % row[LENGTH]) * inputs
+            matrix = weights[row[WEIGHTS] : row[BIAS]].reshape((row[BIAS] - row[WEIGHTS]) // out, out)
+            convolve(y, rings[at : at + size * inputs], matrix, inputs, row[GROUPS])
             if row[SKIP] >= 0:
                 skip = table[row[SKIP]]
                 at = skip[RING] + ((seen[row[SKIP]] - 1 - row[SKIP_LAG]) % skip[LENGTH]) * out
-                for o in range(out):
-                    column[o] += rings[at + o]
+                y += rings[at : at + out]
             if row[RELU] != 0:
                 for o in range(out):
-                    column[o] = column[o] if column[o] > zero else zero
-            append(rings, table, layer + 1, seen[layer + 1], column, out)
+                    y[o] = y[o] if y[o] > zero else zero
+            append(rings, table, layer + 1, seen[layer + 1], y)
             seen[layer + 1] += 1
         t = t0 + n + 1 - window
         if t >= 0 and t % hop == 0:
             last = table[layers]
             columns, width = last[LENGTH], last[INPUTS]
             at = last[RING] + (seen[layers] % columns) * width
-            column[:width] = 0
+            mean = column[:width]
+            mean[:] = 0
             for c in range(columns):
-                for i in range(width):
-                    column[i] += rings[at + c * width + i]
-            scale = np.float32(1) / np.float32(columns)
-            for i in range(width):
-                column[i] *= scale
+                mean += rings[at + c * width : at + (c + 1) * width]
+            mean /= np.float32(columns)
             ends[done] = t0 + n + 1
             logits[done, :] = fc_b
-            add_product(logits[done], fc_w, column[:width])
+            add_product(logits[done], fc_w, mean)
             done += 1
 
 

@@ -1,5 +1,4 @@
 """FastGRNN, full or low-rank; equations in `edgehar.runtimes.cells.fastgrnn`."""
-# ruff: noqa: PLR0917 - a kernel is called once a chunk, by its engine, with arrays only
 
 from __future__ import annotations
 
@@ -72,11 +71,11 @@ def advance(
             add_products(low_h, u_in, h, active, count)
             add_products(s, u_out, low_h, active, count)
         for lane in range(count):
-            k = active[lane]
+            state, total = h[active[lane]], s[active[lane]]
             for i in range(hidden):
-                z = sigmoid(s[k, i] + b_z[i])
-                g = tanh(s[k, i] + b_h[i])
-                h[k, i] = (zeta * (one - z) + nu) * g + z * h[k, i]
+                z = sigmoid(total[i] + b_z[i])
+                g = tanh(total[i] + b_h[i])
+                state[i] = (zeta * (one - z) + nu) * g + z * state[i]
         k = lane_done(t, window, hop, lanes)
         if k >= 0:
             ends[done] = t + 1

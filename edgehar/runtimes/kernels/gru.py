@@ -1,5 +1,4 @@
 """GRU; equations in `edgehar.runtimes.cells.gru`."""
-# ruff: noqa: PLR0917 - a kernel is called once a chunk, by its engine, with arrays only
 
 from __future__ import annotations
 
@@ -39,6 +38,7 @@ def advance(
     lanes, hidden = h.shape
     done = 0
     one = np.float32(1)
+    r_x, z_x, n_x = from_x[:hidden], from_x[hidden : 2 * hidden], from_x[2 * hidden :]
     for n in range(len(x)):
         t = t0 + n
         count = lanes_of(t, window, hop, lanes, active)
@@ -53,11 +53,12 @@ def advance(
         add_products(from_h, w_hh, h, active, count)
         for lane in range(count):
             k = active[lane]
+            state, r_h, z_h, n_h = h[k], from_h[k, :hidden], from_h[k, hidden : 2 * hidden], from_h[k, 2 * hidden :]
             for i in range(hidden):
-                r = sigmoid(from_x[i] + from_h[k, i])
-                z = sigmoid(from_x[hidden + i] + from_h[k, hidden + i])
-                new = tanh(from_x[2 * hidden + i] + r * from_h[k, 2 * hidden + i])
-                h[k, i] = (one - z) * new + z * h[k, i]
+                r = sigmoid(r_x[i] + r_h[i])
+                z = sigmoid(z_x[i] + z_h[i])
+                new = tanh(n_x[i] + r * n_h[i])
+                state[i] = (one - z) * new + z * state[i]
         k = lane_done(t, window, hop, lanes)
         if k >= 0:
             ends[done] = t + 1

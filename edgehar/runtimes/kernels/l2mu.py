@@ -4,7 +4,6 @@ All populations lie one after the other in arrays of N neurons, in the order in 
 u m h o. Of every lane and population the indices of the neurons that fired last are kept, ascending.
 Compiled without fused operations: sums have the reference runtime's order and roundings, hence its bits.
 """
-# ruff: noqa: PLR0917 - a kernel is called once a chunk, by its engine, with arrays only
 
 from __future__ import annotations
 
@@ -21,24 +20,48 @@ from edgehar.types import FloatArray, IntArray
 
 
 @exact_kernel
-def add_rows(drive: Vector, at: int, n: int, matrix: Matrix, fired: Indices, first: int, count: int) -> None:
-    """drive[at : at + n] += matrix[fired[first]], then the next row, ... for `count` rows; four a pass, in order."""
-    whole = count - count % 4
-    for e in range(first, first + whole, 4):
-        a, b, c, d = fired[e], fired[e + 1], fired[e + 2], fired[e + 3]
+def add_rows(drive: Vector, matrix: Matrix, fired: Indices) -> None:
+    """Add the rows of matrix [m, n] that `fired` lists to drive [n], in this order; four a pass."""
+    n = len(drive)
+    whole = len(fired) - len(fired) % 4
+    for e in range(0, whole, 4):
+        a, b, c, d = matrix[fired[e]], matrix[fired[e + 1]], matrix[fired[e + 2]], matrix[fired[e + 3]]
         for i in range(n):
-            drive[at + i] = (((drive[at + i] + matrix[a, i]) + matrix[b, i]) + matrix[c, i]) + matrix[d, i]
-    for e in range(first + whole, first + count):
-        a = fired[e]
+            drive[i] = (((drive[i] + a[i]) + b[i]) + c[i]) + d[i]
+    for e in range(whole, len(fired)):
+        a = matrix[fired[e]]
         for i in range(n):
-            drive[at + i] += matrix[a, i]
+            drive[i] += a[i]
+
+
+@exact_kernel
+def add_weighted(drive: Vector, matrix: Matrix, v: Vector) -> None:
+    """Add v [m] times matrix [m, n] to drive [n], input by input: real values into the network (encoder plain)."""
+    inputs, n = matrix.shape
+    for j in range(inputs):
+        row, value = matrix[j], v[j]
+        for i in range(n):
+            drive[i] += value * row[i]
+
+
+@exact_kernel
+def remember(drive: Vector, a: Matrix, b: Vector, fired_m: Indices, fired_u: Indices) -> None:
+    """Add A S_m + B S_u of every row to the drive of the memory [rows * order]; a is A transposed."""
+    order = len(b)
+    for e in range(len(fired_m)):
+        first = fired_m[e] // order * order
+        row, column = drive[first : first + order], a[fired_m[e] - first]
+        for i in range(order):
+            row[i] += column[i]
+    for e in range(len(fired_u)):
+        row = drive[fired_u[e] * order : (fired_u[e] + 1) * order]
+        for i in range(order):
+            row[i] += b[i]
 
 
 @exact_kernel
 def fire(
     drive: Vector,
-    at: int,
-    n: int,
     potential: Vector,
     current: Vector,
     alpha: Vector,
@@ -47,44 +70,21 @@ def fire(
     synaptic: bool,
     fired: Indices,
 ) -> int:
-    """Advance the neurons [at : at + n] of one lane by their drive; list those that fire, from 0; return how many."""
+    """Advance a population [n] of one lane by its drive; list the neurons that fire; return how many there are."""
     zero = np.float32(0)
+    n = len(drive)
     if synaptic:
-        for i in range(at, at + n):
+        for i in range(n):
             drive[i] = alpha[i] * current[i] + drive[i]
             current[i] = drive[i]
-    for i in range(at, at + n):
+    for i in range(n):
         reset = thr[i] if potential[i] > thr[i] else zero
         potential[i] = (beta[i] * potential[i] + drive[i]) - reset
     count = 0
-    for i in range(at, at + n):
-        fired[at + count] = i - at
+    for i in range(n):
+        fired[count] = i  # a candidate; the next one overwrites it unless this neuron fires
         count += potential[i] > thr[i]
     return count
-
-
-@exact_kernel
-def remember(
-    drive: Vector, at: int, a: Matrix, b: Vector, fired: Indices, at_m: int, count_m: int, at_u: int, count_u: int
-) -> None:
-    """Add A S_m per row + B S_u of the row to the drive of the memory [rows, order]; a is A transposed."""
-    order = len(b)
-    for e in range(at_m, at_m + count_m):
-        row, j = fired[e] // order, fired[e] % order
-        for i in range(order):
-            drive[at + row * order + i] += a[j, i]
-    for e in range(at_u, at_u + count_u):
-        for i in range(order):
-            drive[at + fired[e] * order + i] += b[i]
-
-
-@exact_kernel
-def add_weighted(drive: Vector, at: int, matrix: Matrix, v: Vector) -> None:
-    """drive[at : at + n] += v matrix, one input after the other: real values into the network (encoder plain)."""
-    inputs, n = matrix.shape
-    for j in range(inputs):
-        for i in range(n):
-            drive[at + i] += v[j] * matrix[j, i]
 
 
 @exact_kernel
@@ -131,10 +131,8 @@ def advance(
 
     places [P, 2]: first neuron and size of every population; encoders: how many of them encode (0, 1 or 3).
     """
-    lanes = len(score)
+    lanes, populations = counts.shape
     pu, pm, ph, po = encoders, encoders + 1, encoders + 2, encoders + 3
-    at_u, at_m, at_h, at_o = places[pu, 0], places[pm, 0], places[ph, 0], places[po, 0]
-    memory, hidden, classes = places[pu, 1], places[ph, 1], places[po, 1]
     done = 0
     for n in range(len(x)):
         t = t0 + n
@@ -147,51 +145,54 @@ def advance(
             score[k, :] = 0
         for lane in range(count):
             k = active[lane]
-            U, I, events, spikes = potential[k], current[k], fired[k], counts[k]
-            drive[:] = 0
-            if encoders > 0:
-                pop = enc0_w.shape[1]
-                for i in range(len(enc0_w)):
-                    for j in range(pop):
-                        drive[i * pop + j] = enc0_w[i, j] * x[n, i] + enc0_b[i, j]
-                spikes[0] = fire(drive, 0, places[0, 1], U, I, alpha, beta, thr, synaptic, events)
-            if encoders > 1:
-                for p in range(1, 3):
-                    at, size = places[p, 0], places[p, 1]
-                    matrix, bias = (enc1_w, enc1_b) if p == 1 else (enc2_w, enc2_b)
-                    add_rows(drive, at, size, matrix, events, places[p - 1, 0], spikes[p - 1])
-                    for i in range(size):
-                        drive[at + i] += bias[i]
-                    spikes[p] = fire(drive, at, size, U, I, alpha, beta, thr, synaptic, events)
-            # S_h and S_m are still those of the previous sample here, so both users of S_h come before it fires.
-            if encoders == 0:
-                add_weighted(drive, at_u, e_x, x[n])
-                add_weighted(drive, at_h, w_x, x[n])
-            else:
-                last = encoders - 1
-                add_rows(drive, at_u, memory, e_x, events, places[last, 0], spikes[last])
-                add_rows(drive, at_h, hidden, w_x, events, places[last, 0], spikes[last])
-            add_rows(drive, at_u, memory, e_h, events, at_h, spikes[ph])
-            add_rows(drive, at_h, hidden, w_h, events, at_h, spikes[ph])
-            add_rows(drive, at_u, memory, e_m, events, at_m, spikes[pm])
-            spikes[pu] = fire(drive, at_u, memory, U, I, alpha, beta, thr, synaptic, events)
-            remember(drive, at_m, a, b, events, at_m, spikes[pm], at_u, spikes[pu])
-            spikes[pm] = fire(drive, at_m, places[pm, 1], U, I, alpha, beta, thr, synaptic, events)
-            add_rows(drive, at_h, hidden, w_m, events, at_m, spikes[pm])
-            spikes[ph] = fire(drive, at_h, hidden, U, I, alpha, beta, thr, synaptic, events)
-            add_rows(drive, at_o, classes, w_o, events, at_h, spikes[ph])
-            for i in range(classes):
-                drive[at_o + i] += b_o[i]
-            spikes[po] = fire(drive, at_o, classes, U, I, alpha, beta, thr, synaptic, events)
+            # What fired last. A population that has not had its turn yet still shows the previous sample.
+            input_events = fired[k, places[0, 0] : places[0, 0]]
+            events_m = fired[k, places[pm, 0] : places[pm, 0] + counts[k, pm]]
+            events_h = fired[k, places[ph, 0] : places[ph, 0] + counts[k, ph]]
+            for p in range(populations):
+                first, last = places[p, 0], places[p, 0] + places[p, 1]
+                d, u = drive[first:last], potential[k, first:last]
+                d[:] = 0
+                if p == pu:
+                    if encoders == 0:
+                        add_weighted(d, e_x, x[n])
+                    else:
+                        add_rows(d, e_x, input_events)
+                    add_rows(d, e_h, events_h)
+                    add_rows(d, e_m, events_m)
+                elif p == pm:
+                    remember(d, a, b, events_m, fired[k, places[pu, 0] : places[pu, 0] + counts[k, pu]])
+                elif p == ph:
+                    if encoders == 0:
+                        add_weighted(d, w_x, x[n])
+                    else:
+                        add_rows(d, w_x, input_events)
+                    add_rows(d, w_h, events_h)
+                    add_rows(d, w_m, fired[k, places[pm, 0] : places[pm, 0] + counts[k, pm]])
+                elif p == po:
+                    add_rows(d, w_o, fired[k, places[ph, 0] : places[ph, 0] + counts[k, ph]])
+                    d += b_o
+                elif p == 0:
+                    for i in range(len(enc0_w)):
+                        d[i * enc0_w.shape[1] : (i + 1) * enc0_w.shape[1]] = enc0_w[i] * x[n, i] + enc0_b[i]
+                elif p == 1:
+                    add_rows(d, enc1_w, input_events)
+                    d += enc1_b
+                else:
+                    add_rows(d, enc2_w, input_events)
+                    d += enc2_b
+                i_syn, events = current[k, first:last], fired[k, first:last]
+                counts[k, p] = fire(d, u, i_syn, alpha[first:last], beta[first:last], thr[first:last], synaptic, events)
+                total[p] += counts[k, p]
+                if p < encoders:
+                    input_events = events[: counts[k, p]]
+            first, last = places[po, 0], places[po, 0] + places[po, 1]
             if membrane:
-                for i in range(classes):
-                    score[k, i] += U[at_o + i]
+                score[k] += potential[k, first:last]
             else:
-                for e in range(at_o, at_o + spikes[po]):
-                    score[k, events[e]] += np.float32(1)
-            for p in range(len(places)):
-                total[p] += spikes[p]
-            total[len(places)] += 1
+                for i in fired[k, first : first + counts[k, po]]:
+                    score[k, i] += np.float32(1)
+            total[populations] += 1
         k = lane_done(t, window, hop, lanes)
         if k >= 0:
             ends[done] = t + 1
@@ -218,8 +219,7 @@ class L2MUEngine(Engine):
             np.zeros((lanes, neurons), np.float32),
             np.zeros((lanes, neurons), np.float32),
             np.zeros(neurons, np.float32),
-            # One more than there are neurons: `fire` writes a candidate before it knows whether that fires.
-            np.zeros((lanes, neurons + 1), np.int64),
+            np.zeros((lanes, neurons), np.int64),
             np.zeros((lanes, len(packed.names)), np.int64),
             np.zeros((lanes, len(manifest.labels)), np.float32),
             self._total,

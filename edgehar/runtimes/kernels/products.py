@@ -31,12 +31,11 @@ def add_products(out: Matrix, matrix: Matrix, v: Matrix, active: Indices, count:
     for j in range(0, whole, 4):
         for lane in range(count):
             k = active[lane]
-            a, b, c, d = v[k, j], v[k, j + 1], v[k, j + 2], v[k, j + 3]
+            row, a, b, c, d = out[k], v[k, j], v[k, j + 1], v[k, j + 2], v[k, j + 3]
             for i in range(n):
-                out[k, i] += a * matrix[j, i] + b * matrix[j + 1, i] + c * matrix[j + 2, i] + d * matrix[j + 3, i]
+                row[i] += a * matrix[j, i] + b * matrix[j + 1, i] + c * matrix[j + 2, i] + d * matrix[j + 3, i]
     for j in range(whole, inputs):
         for lane in range(count):
-            k = active[lane]
-            a = v[k, j]
+            row, a = out[active[lane]], v[active[lane], j]
             for i in range(n):
-                out[k, i] += a * matrix[j, i]
+                row[i] += a * matrix[j, i]
