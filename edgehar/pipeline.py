@@ -101,7 +101,7 @@ class Pipeline:
     def flush(self) -> list[Activity]:
         """The stream is over: decisions that waited for samples to come. The next `push` begins a new stream."""
         self._ended = True
-        self.last_judged = list(self._end_segment()) if self._spec is not None else []
+        self.last_judged = [] if self._row is None else list(self._end_segment())
         return [judged.activity for judged in self.last_judged]
 
     def reset(self) -> None:
@@ -118,7 +118,8 @@ class Pipeline:
         self._coverage.reset()
         if self._offsets is not None:
             self._offsets.reset()
-        self._latest: NDArray[np.int64] | None = None
+        self._latest: NDArray[np.int64] | None = None  # facts of the newest uniform sample
+        self._row: tuple[int, ...] | None = None  # the same of the newest row, where all were missing
         self._begin_segment(0)
 
     def _begin_segment(self, index: int) -> None:
@@ -139,6 +140,7 @@ class Pipeline:
     def _walk(self, chunk: Chunk, arrival_ns: int) -> Iterator[Judged]:
         t_ns = self.device_clock.push(chunk.t_dev_ns, chunk.t_host_ns, chunk.flags)
         self._rate.push(chunk.t_dev_ns, chunk.seq)
+        self._row = t_ns[-1], chunk.t_dev_ns[-1], arrival_ns, 0
         for piece in self._resampler.push(chunk.t_dev_ns, chunk.x, chunk.flags):
             facts = _facts_of(piece, chunk.t_dev_ns, t_ns, arrival_ns)
             if piece.begins:
@@ -162,10 +164,9 @@ class Pipeline:
         if self._latest is not None:
             tail = self._preprocess.flush()
             yield from self._judge(tail, [row] * len(tail))
+        if after is None:
+            after = np.array(self._row) if self._latest is None else self._latest
         before = after if self._latest is None else self._latest
-        after = before if after is None else after
-        if before is None or after is None:
-            return
         if self._offsets is not None:
             for cut in self._offsets.end_segment(resumes):
                 yield self._report(NOTHING, self._coverage.at(cut.start), before, after, None)

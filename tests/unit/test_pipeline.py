@@ -260,6 +260,12 @@ def test_flush_emits_the_delayed_tail_and_ends_the_stream():
     assert brief(pipe.push(chunk(range(100, 101)))) == [(100, "NO_DATA", 0.0)]
 
 
+def test_a_stream_without_one_whole_sample_still_answers_for_every_offset():
+    pipe = pipeline(starts=[0, 9])
+    assert pipe.push(chunk(range(30), np.full((30, 3), np.nan, np.float32))) == []
+    assert brief(pipe.flush()) == [(29, "NO_DATA", 0.0)] * 2
+
+
 def test_reset_drops_everything():
     pipe = pipeline()
     pipe.push(chunk(range(1000, 1015)))
