@@ -26,11 +26,12 @@ RATE_TOLERANCE = 0.05  # files of one dataset may differ from the first one's ra
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """One file: t_ns [n], x [n, c], and the columns that name things, each [n]."""
+    """One file: its row numbers [n] from 1, t_ns [n], x [n, c], and the columns that name things, each [n]."""
 
     path: Path
     channels: tuple[str, ...]
     units: tuple[str, ...]
+    row: IntArray
     t_ns: IntArray
     x: FloatArray
     named: dict[str, NDArray[np.str_]]
@@ -71,22 +72,24 @@ def open_csv(path: Path, options: ImportOptions) -> Source:
 def _read(path: Path) -> _Table:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file) if row]
+            reader = csv.reader(file)
+            numbered = [(reader.line_num, row) for row in reader if row]
     except FileNotFoundError as error:
         raise MissingError(f"there is no file {path}", reason=Reason.NOT_FOUND, hint="check the path") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             f"{path} cannot be read: {error}", reason=Reason.FORMAT, hint="give a UTF-8 .csv file"
         ) from error
-    if len(rows) < 3:
-        raise _refuse(path, len(rows) + 1, "the file ends here; it needs a header and at least two samples")
-    header, body = [cell.strip() for cell in rows[0]], rows[1:]
+    if len(numbered) < 3:
+        raise _refuse(path, len(numbered) + 1, "the file ends here; it needs a header and at least two samples")
+    header = [cell.strip() for cell in numbered[0][1]]
+    number, body = [line for line, _ in numbered[1:]], [row for _, row in numbered[1:]]
     time = next((name for name in TIMES if name in header), None)
     if time is None or len(set(header)) != len(header):
         raise _refuse(path, 1, f"the header is {','.join(header)}; it needs t_ns or t_s, and every name once")
-    for number, row in enumerate(body, 2):
+    for line, row in zip(number, body, strict=True):
         if len(row) != len(header):
-            raise _refuse(path, number, f"it has {len(row)} cells, the header {len(header)}")
+            raise _refuse(path, line, f"it has {len(row)} cells, the header {len(header)}")
     columns = dict(zip(header, zip(*body, strict=True), strict=True))
     channels = [name for name in header if name != time and name not in GROUPS]
     if not channels:
@@ -96,17 +99,18 @@ def _read(path: Path) -> _Table:
         path=path,
         channels=tuple(name.partition("[")[0].strip() for name in channels),
         units=tuple(name.partition("[")[2].rstrip("] ") for name in channels),
-        t_ns=_times(path, time, columns[time]),
-        x=np.stack([_values(path, name, columns[name]) for name in channels], axis=1),
+        row=np.array(number),
+        t_ns=_times(path, time, columns[time], number),
+        x=np.stack([_values(path, name, columns[name], number) for name in channels], axis=1),
         named=named,
     )
 
 
-def _times(path: Path, name: str, cells: tuple[str, ...]) -> IntArray:
+def _times(path: Path, name: str, cells: tuple[str, ...], number: list[int]) -> IntArray:
     try:
         return np.array([_time_ns(cell, name) for cell in cells], np.int64)
     except (ValueError, InvalidOperation, OverflowError):
-        for row, cell in enumerate(cells, 2):
+        for row, cell in zip(number, cells, strict=True):
             try:
                 np.int64(_time_ns(cell, name))
             except (ValueError, InvalidOperation, OverflowError) as error:
@@ -118,11 +122,11 @@ def _time_ns(cell: str, name: str) -> int:
     return int(cell) if name == "t_ns" else int((Decimal(cell.strip()) * 1_000_000_000).to_integral_value())
 
 
-def _values(path: Path, name: str, cells: tuple[str, ...]) -> FloatArray:
+def _values(path: Path, name: str, cells: tuple[str, ...], number: list[int]) -> FloatArray:
     try:
         return np.array([cell if cell.strip() else "nan" for cell in cells], np.float64).astype(np.float32)
     except ValueError:
-        for row, cell in enumerate(cells, 2):
+        for row, cell in zip(number, cells, strict=True):
             try:
                 float(cell or "nan")
             except ValueError as error:
@@ -132,10 +136,13 @@ def _values(path: Path, name: str, cells: tuple[str, ...]) -> FloatArray:
 
 def _rate_hz(table: _Table) -> float:
     """The rate to three digits: the median step does not mind gaps, and a crystal's ppm are no nominal rate."""
-    steps_ns = np.diff(table.t_ns)
+    first = np.ones(len(table.t_ns), bool)
+    for key in ("subject", "session"):
+        first &= table.named[key] == table.named[key][0]
+    steps_ns = np.diff(table.t_ns[first])
     forward = steps_ns[steps_ns > 0]
     if not len(forward):
-        raise _refuse(table.path, 3, "no time is later than the one before it")
+        raise _refuse(table.path, int(table.row[1]), "no time is later than the one before it")
     return float(f"{1e9 / float(np.median(forward)):.3g}")
 
 
@@ -149,9 +156,10 @@ def _sessions(table: _Table, spec: StreamSpec, labels: tuple[str, ...]) -> Itera
         t_ns = table.t_ns[rows]
         backward = np.flatnonzero(np.diff(t_ns) <= 0)
         if len(backward):
-            row = int(rows[backward[0] + 1])
             raise _refuse(
-                table.path, row + 2, f"time {t_ns[backward[0] + 1]} ns does not come after {t_ns[backward[0]]} ns"
+                table.path,
+                int(table.row[rows[backward[0] + 1]]),
+                f"time {t_ns[backward[0] + 1]} ns does not come after {t_ns[backward[0]]} ns",
             )
         steps_ns = np.diff(t_ns)
         rate_hz = 1e9 / float(np.median(steps_ns)) if len(steps_ns) else spec.rate_hz

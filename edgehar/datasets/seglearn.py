@@ -18,12 +18,18 @@ from typing import Any
 
 import numpy as np
 
+from edgehar.datasets.download import download
 from edgehar.datasets.session import About, ImportOptions, Session, Source, label_runs, subject_names, uniform_times_ns
 from edgehar.errors import InputError, MissingError, Reason
 from edgehar.types import StreamSpec
 
 MEMBER = "seglearn/data/watch_dataset.npy"
 SHA256 = "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"
+URL = (
+    "https://files.pythonhosted.org/packages/8e/1d/786c3ff9c0452d0a6461a97ae248478319473777bf074ad1738d4749f2ac/"
+    "seglearn-1.2.5-py3-none-any.whl"
+)
+WHEEL_SHA256 = "ec6b952c85c9627050102854b372d85951563d3b990df677d7c55547e87413dd"
 WHEEL = "pip download --no-deps seglearn==1.2.5"
 RATE_HZ = 50.0
 CHANNELS = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
@@ -39,7 +45,7 @@ _ALLOWED: Mapping[tuple[str, str], str] = MappingProxyType(
 
 
 def open_seglearn(path: Path, options: ImportOptions) -> Source:
-    """140 recordings: 10 people, 2 sides, 7 exercises. `path`: the wheel, watch_dataset.npy, or the word installed."""
+    """140 recordings of 10 people. `path`: the wheel, watch_dataset.npy, or one of the words installed and download."""
     content = _content(path)
     found = hashlib.sha256(content).hexdigest()
     if found != SHA256:
@@ -94,8 +100,10 @@ def _content(path: Path) -> bytes:
                 hint=f"pip install --no-deps seglearn==1.2.5, or give a wheel: {WHEEL}",
             )
         path = Path(package.origin).parent / "data" / "watch_dataset.npy"
+    elif str(path) == "download":
+        path = download(URL, WHEEL_SHA256, f"get the wheel by hand: {WHEEL}")
     try:
-        if path.suffix != ".whl":
+        if not path.name.endswith(".whl"):
             return path.read_bytes()
         with zipfile.ZipFile(path) as wheel:
             return wheel.read(MEMBER)
