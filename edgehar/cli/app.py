@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "train": "edgehar.cli.train:train",
     "evaluate": "edgehar.cli.evaluate:evaluate",
     "run": "edgehar.cli.run:run",
+    "demo": "edgehar.cli.demo:demo",
     "inspect": "edgehar.cli.inspect_:inspect",
     "repair": "edgehar.cli.repair:repair",
 }

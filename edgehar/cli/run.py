@@ -81,14 +81,13 @@ async def _run(
     bundle: Any, source: Any, sinks: list[Any], *, runtime: str, record: Path | None, duration_s: float | None
 ) -> dict[str, Any]:
     from edgehar.bundle import check_contract
-    from edgehar.live import run_live, stopped_by_signals, warm_up
-    from edgehar.pipeline import Pipeline
+    from edgehar.cli.preparing import prepared_pipeline
+    from edgehar.live import run_live, stopped_by_signals
     from edgehar.recording import RecordingWriter
     from edgehar.tally import DecisionTally, StreamTally, summary
     from edgehar.tee import Tee
 
-    pipeline = Pipeline(bundle, runtime)
-    warm_up(pipeline)
+    pipeline = prepared_pipeline(bundle, runtime)
     stream, decisions = StreamTally(), DecisionTally()
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -10,23 +11,44 @@ from edgehar.types import Activity
 
 NS_PER_S = 1e9
 NS_PER_MS = 1e6
-HEADER = f"{'time_s':>10}  {'activity':<20} {'p':>6}  {'status':<15} {'coverage':>8}  {'latency_ms':>10}"
+COLUMNS = (
+    ("time_s", ">10"),
+    ("activity", "<12"),
+    ("p", ">6"),
+    ("status", "<15"),
+    ("coverage", ">8"),
+    ("latency_ms", ">10"),
+)
+TRUTH = ("truth", "<12")
 
 
-def line(activity: Activity, origin_ns: int) -> str:
-    """Columns under HEADER; the time counts from `origin_ns`. A simulated decision says so at the end."""
-    return (
-        f"{(activity.t_ns - origin_ns) / NS_PER_S:10.2f}  {activity.label or '-':<20} {activity.p:6.3f}  "
-        f"{activity.status.value:<15} {activity.coverage:8.2f}  {activity.latency_ns / NS_PER_MS:10.3f}"
-        f"{'  SIMULATED' if activity.simulated else ''}"
-    )
+def header(*, truth: bool = False) -> str:
+    """The names of the columns."""
+    return "  ".join(f"{name:{width}}" for name, width in (*COLUMNS, *((TRUTH,) if truth else ())))
+
+
+def line(activity: Activity, origin_ns: int, truth: str | None = None) -> str:
+    """One decision under `header`; the time counts from `origin_ns`. A simulated decision says so at the end."""
+    cells = [
+        f"{(activity.t_ns - origin_ns) / NS_PER_S:.2f}",
+        activity.label or "-",
+        f"{activity.p:.3f}",
+        activity.status.value,
+        f"{activity.coverage:.2f}",
+        f"{activity.latency_ns / NS_PER_MS:.3f}",
+        *([] if truth is None else [truth or "-"]),
+    ]
+    columns = (*COLUMNS, TRUTH)[: len(cells)]
+    text = "  ".join(f"{cell:{width}}" for cell, (_, width) in zip(cells, columns, strict=True))
+    return text.rstrip() + ("  SIMULATED" if activity.simulated else "")
 
 
 class LinesSink:
-    """Writes to stdout, or to `stream`."""
+    """Writes to stdout, or to `stream`; with the true activity as the last column where `truth` tells it."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, *, truth: Callable[[Activity], str] | None = None) -> None:
         self._stream = stream
+        self._truth = truth
         self._origin_ns: int | None = None
 
     async def __aenter__(self) -> Self:
@@ -43,6 +65,6 @@ class LinesSink:
         stream = self._stream or sys.stdout
         if self._origin_ns is None:
             self._origin_ns = activity.t_ns
-            stream.write(HEADER + "\n")
-        stream.write(line(activity, self._origin_ns) + "\n")
+            stream.write(header(truth=self._truth is not None) + "\n")
+        stream.write(line(activity, self._origin_ns, self._truth(activity) if self._truth else None) + "\n")
         stream.flush()

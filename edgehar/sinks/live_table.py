@@ -24,13 +24,13 @@ STYLES = {Status.OK: "green", Status.UNSURE: "yellow", Status.NO_DATA: "red", St
 class LiveTable:
     """Draws the last 12 decisions, with the true activity beside each where `truth` tells it.
 
-    `footer()` is asked for the line below the table at every decision.
+    `title()` and `footer()` are asked for the lines above and below the table at every decision.
     """
 
     def __init__(
         self,
         *,
-        title: str = "",
+        title: Callable[[], str] | None = None,
         truth: Callable[[Activity], str] | None = None,
         footer: Callable[[], str] | None = None,
         console: Console | None = None,
@@ -63,7 +63,10 @@ class LiveTable:
     def render(self) -> RenderableType:
         """The table as it stands."""
         simulated = any(activity.simulated for activity, _ in self._rows)
-        table = Table(title=" ".join(filter(None, [self._title, "SIMULATED" if simulated else ""])) or None)
+        table = Table(
+            title=" ".join(filter(None, [self._title() if self._title else "", "SIMULATED" if simulated else ""]))
+            or None
+        )
         table.add_column("time", justify="right")
         table.add_column("activity", min_width=12)
         table.add_column("probability", min_width=BAR + 6)

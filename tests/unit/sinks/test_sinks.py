@@ -83,7 +83,7 @@ def test_the_table_shows_truth_and_footer_and_only_the_newest_rows():
     console = Console(file=stream, width=120)
 
     async def go():
-        table = LiveTable(title="demo", truth=lambda a: "sit", footer=lambda: "90 % right", console=console)
+        table = LiveTable(title=lambda: "demo", truth=lambda a: "sit", footer=lambda: "90 % right", console=console)
         async with table:
             for i in range(30):
                 await table.emit(activity(label=f"label{i}", t_ns=i * 10**9))
