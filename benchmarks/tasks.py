@@ -28,7 +28,10 @@ GENERATION = 1
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A dataset, its windows and its split file, in whose name `{seed}` stands for the run's seed. `classes` is a list of labels, or new label -> labels merged into it."""
+    """A dataset, its windows and its split file, in whose name `{seed}` stands for the run's seed.
+
+    `classes` is a list of labels, or new label -> labels merged into it.
+    """
 
     name: str
     title: str
@@ -106,7 +109,7 @@ def load_dataset_dir(task: Task, data: Path, cache: Path) -> Path:
     out = cache / "datasets" / f"{task.format}_{_stat_key(source)}"
     if not (out / "dataset.toml").exists():
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_dataset(resolve("datasets", FORMATS, task.format)(source, ImportOptions()), out)
+        write_dataset(resolve("formats", FORMATS, task.format)(source, ImportOptions()), out)
     return out
 
 

@@ -45,14 +45,6 @@ def macro_f1(confusion: IntArray) -> float:
     return float(per_class(confusion)[2][present].mean()) if present.any() else float("nan")
 
 
-def softmax(logits: NDArray[np.floating[Any]], temperature: float = 1.0) -> NDArray[np.float64]:
-    """Probabilities [n, k] of logits [n, k] at a temperature."""
-    scaled = np.asarray(logits, np.float64) / temperature
-    e = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    probabilities: NDArray[np.float64] = e / e.sum(axis=-1, keepdims=True)
-    return probabilities
-
-
 def calibration_error(confidence: NDArray[np.floating[Any]], right: NDArray[np.bool_]) -> float:
     """Expected calibration error (Guo et al., ICML 2017): the mean gap between confidence [n] and accuracy.
 
@@ -74,19 +66,11 @@ def per_subject(truth: IntArray, predicted: IntArray, subject: NDArray[np.str_])
     return {str(name): float(right[subject == name].mean()) for name in np.unique(subject)}
 
 
-def summarise(
-    truth: IntArray,
-    predicted: IntArray,
-    labels: Sequence[str],
-    *,
-    subject: NDArray[np.str_] | None = None,
-    confidence: NDArray[np.floating[Any]] | None = None,
-) -> dict[str, Any]:
-    """Everything a report shows about one set of decisions, in percent, as a table that JSON can hold."""
-    confusion = confusion_matrix(truth, predicted, len(labels))
+def summarise_confusion(confusion: IntArray, labels: Sequence[str]) -> dict[str, Any]:
+    """Counts, accuracy, macro F1 and per-class figures of a confusion matrix, in percent."""
     precision, recall, f1 = per_class(confusion)
-    table: dict[str, Any] = {
-        "windows": len(truth),
+    return {
+        "windows": int(confusion.sum()),
         "accuracy": _percent(accuracy(confusion)),
         "macro_f1": _percent(macro_f1(confusion)),
         "per_class": {
@@ -101,6 +85,18 @@ def summarise(
         "labels": list(labels),
         "confusion": confusion.tolist(),
     }
+
+
+def summarise(
+    truth: IntArray,
+    predicted: IntArray,
+    labels: Sequence[str],
+    *,
+    subject: NDArray[np.str_] | None = None,
+    confidence: NDArray[np.floating[Any]] | None = None,
+) -> dict[str, Any]:
+    """Everything a report shows about one set of decisions, in percent, as a table that JSON can hold."""
+    table = summarise_confusion(confusion_matrix(truth, predicted, len(labels)), labels)
     if subject is not None:
         scores = {name: _percent(value) for name, value in per_subject(truth, predicted, subject).items()}
         spread = list(scores.values())

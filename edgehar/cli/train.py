@@ -1,0 +1,157 @@
+"""`edgehar train`: a model, tested on people it never saw, in a run that resumes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from edgehar.train.run import Reporter, RunConfig
+    from edgehar.train.settings import Settings
+    from edgehar.train.supervised import Epoch
+
+INTERRUPTED = 130
+
+
+def train(
+    out: Annotated[Path, typer.Option("--out", help="The run's directory.")],
+    *,
+    dataset: Annotated[Path | None, typer.Option(help="A dataset made by edgehar import.")] = None,
+    model: Annotated[str, typer.Option(help="One of: cnn, dscnn, fastgrnn, gru, l2mu.")] = "",
+    split: Annotated[
+        str, typer.Option(help="official, subject, loso, session, environment, mixed, or a split file (.json).")
+    ] = "subject",
+    folds: Annotated[int, typer.Option(help="How many folds, where the split has a choice.")] = 5,
+    test_subjects: Annotated[str, typer.Option(help="Hold these people out instead of following a split: a,b.")] = "",
+    seeds: Annotated[int, typer.Option(help="Train every fold with this many seeds.")] = 1,
+    window: Annotated[int, typer.Option(help="Window in samples; 0: the dataset's own, or 2.56 s.")] = 0,
+    hop: Annotated[int, typer.Option(help="Hop in samples; 0: the dataset's own, or half a window.")] = 0,
+    classes: Annotated[str, typer.Option(help="Keep labels a,b,c or merge them: new=a+b,other=c.")] = "",
+    recipe: Annotated[
+        Path | None, typer.Option(help="TOML with [options] and [recipe]; default: the model's own.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="Instead of the recipe's epochs.")] = 0,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change one setting: recipe.lr=0.01, options.hidden=80.")
+    ] = None,
+    allow_leaky: Annotated[
+        bool, typer.Option("--allow-leaky", help="Train on a leaky split all the same; everything is stamped LEAKY.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is in --out.")] = False,
+    threads: Annotated[int, typer.Option(help="Threads for torch; results depend on it.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print evaluation.json's content, nothing else.")] = False,
+) -> int:
+    """Train on some people, test on others, with a random forest beside; write bundle, evaluation and plots."""
+    from edgehar.train.classes import parse_classes
+    from edgehar.train.run import RunConfig, execute, open_run
+
+    config = None
+    if dataset is not None and model and not resume:
+        config = RunConfig(
+            dataset=str(dataset),
+            model=model,
+            settings=_settings(model, recipe, epochs, changes or []),
+            split=split,
+            folds=folds,
+            test_subjects=tuple(name.strip() for name in test_subjects.split(",") if name.strip()),
+            seeds=seeds,
+            window=window,
+            hop=hop,
+            classes=parse_classes(classes),
+            allow_leaky=allow_leaky,
+            command=_command(),
+        )
+    config = open_run(out, config, resume=resume)
+    _set_threads(threads)
+    try:
+        with _reporting(config) as reporter:
+            evaluation = execute(config, out, reporter)
+    except KeyboardInterrupt:
+        typer.echo(f"\ninterrupted; go on with: edgehar train --out {out} --resume", err=True)
+        return INTERRUPTED
+    plots = _plot(evaluation, out)
+    if as_json:
+        typer.echo(json.dumps(evaluation))
+    else:
+        _show(evaluation, out, plots)
+    return 0
+
+
+def _settings(model: str, recipe: Path | None, epochs: int, changes: list[str]) -> Settings:
+    from edgehar.models import MODELS
+    from edgehar.registry import resolve
+    from edgehar.train.settings import default_settings, load_settings
+
+    resolve("models", MODELS, model)
+    settings = default_settings(model) if recipe is None else load_settings(recipe)
+    return settings.changed([*([f"recipe.epochs={epochs}"] if epochs else []), *changes])
+
+
+def _command() -> str:
+    """What was typed, for the bundle's provenance."""
+    import shlex
+
+    return shlex.join(["edgehar", *sys.argv[1:]])
+
+
+def _set_threads(threads: int) -> None:
+    import torch
+
+    # On small models several threads lose more to waiting than they win, and runs side by side want a core each.
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    torch.set_num_threads(threads)
+
+
+@contextmanager
+def _reporting(config: RunConfig) -> Iterator[Reporter]:
+    """Tells about epochs on a terminal's stderr, and about finished trainings in one line each."""
+    from edgehar.cli.progress import progress
+    from edgehar.train.run import Reporter
+
+    reporter = Reporter(finished=_tell)
+    with progress(f"train {config.model}") as report:
+        if report is not None:
+
+            def epoch(_fold: int, _seed: int, record: Epoch) -> None:
+                report(record.epoch + 1, config.settings.recipe.epochs)
+
+            reporter.epoch = epoch
+        yield reporter
+
+
+def _tell(what: str, result: Mapping[str, Any]) -> None:
+    table = result["test"]
+    typer.echo(f"{what}: accuracy {table['accuracy']:.2f} %, macro F1 {table['macro_f1']:.2f} %", err=True)
+
+
+def _plot(evaluation: dict[str, Any], out: Path) -> list[str]:
+    """Draw the plots where matplotlib is installed; their file names."""
+    from edgehar.errors import MissingError
+    from edgehar.evaluate.report import plot_confusion, plot_training
+
+    title = " ".join([evaluation["model"], "on", evaluation["split"], *evaluation["stamps"]])
+    try:
+        plot_confusion(evaluation["pooled"], out / "confusion.png", title=title)
+        plot_training(evaluation["runs"], out / "training.png", title=title)
+    except MissingError:
+        return []
+    return ["confusion.png", "training.png"]
+
+
+def _show(evaluation: dict[str, Any], out: Path, plots: list[str]) -> None:
+    from edgehar.evaluate.report import compare, per_class
+
+    chosen = evaluation["chosen"]
+    typer.echo(f"{evaluation['model']} on {evaluation['split']}\n")
+    typer.echo(compare(evaluation))
+    typer.echo(f"\n{per_class(evaluation['pooled'])}\n")
+    typer.echo(f"wrote {', '.join([chosen['bundle'], 'evaluation.json', *plots])} to {out}")
+    typer.echo(f"  the bundle is fold {chosen['fold']}, seed {chosen['seed']}: {chosen['by']}")
+    typer.echo(f"  next: edgehar inspect {out / chosen['bundle']}")

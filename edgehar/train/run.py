@@ -1,0 +1,299 @@
+"""A run: one model trained on every fold of a split with several seeds, in a directory that resumes.
+
+RUN/config.json                        what was asked for
+RUN/fold0/seed0/checkpoint.safetensors  the training's state after its latest epoch; gone once it is done
+RUN/fold0/seed0/MODEL.edgehar           the bundle
+RUN/fold0/seed0/result.json             its figures on the fold's test subjects
+RUN/fold0/forest.json                   the random forest on the same windows
+RUN/MODEL.edgehar                       the chosen bundle
+RUN/evaluation.json                     everything together
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgehar.bundle import save_bundle
+from edgehar.datasets.audit import audit
+from edgehar.datasets.dataset import Dataset
+from edgehar.datasets.splits import Split, hold_out, load_split, make_split
+from edgehar.datasets.windowset import WindowSet
+from edgehar.errors import InputError, MissingError, Reason, UsageError
+from edgehar.evaluate.metrics import mean_std, summarise_confusion
+from edgehar.train.bundling import Sensor, make_bundle
+from edgehar.train.classes import Classes, class_table, cut_classes
+from edgehar.train.experiment import Parts, Trained, train_forest, train_network
+from edgehar.train.settings import Settings
+from edgehar.train.supervised import Epoch
+
+CHECKPOINT = "checkpoint.safetensors"
+DEFAULT_WINDOW_S = 2.56
+DEFAULT_WINDOW_MULTIPLE = 16
+"""The default window is a multiple of this many samples, so that its half, the hop, suits a model's strides."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """Everything that decides a run's result. `split` is a protocol, or the path of a split file (.json).
+
+    window and hop in samples; 0 means the dataset's own windows, or 2.56 s and half of it. `test_subjects` holds
+    those people out instead of following a protocol.
+    """
+
+    dataset: str
+    model: str
+    settings: Settings
+    split: str = "subject"
+    folds: int = 5
+    test_subjects: tuple[str, ...] = ()
+    seeds: int = 1
+    window: int = 0
+    hop: int = 0
+    classes: Classes = ()
+    allow_leaky: bool = False
+    command: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """A table that `from_dict` reads back."""
+        classes = self.classes
+        kept = {name: list(old) for name, old in classes.items()} if isinstance(classes, Mapping) else list(classes)
+        plain = ("dataset", "model", "split", "folds", "seeds", "window", "hop", "allow_leaky", "command")
+        return {
+            **{name: getattr(self, name) for name in plain},
+            "test_subjects": list(self.test_subjects),
+            "classes": kept,
+            **self.settings.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any], *, where: str) -> RunConfig:
+        """Read what `to_dict` wrote."""
+        plain = {name: value for name, value in table.items() if name not in ("options", "recipe", "test_subjects")}
+        settings = {name: table[name] for name in ("options", "recipe") if name in table}
+        try:
+            return cls(
+                **plain,
+                test_subjects=tuple(table.get("test_subjects", ())),
+                settings=Settings.from_dict(settings, where=where),
+            )
+        except TypeError as error:
+            raise InputError(f"{where}: {error}", reason=Reason.FORMAT, hint="start the run again") from None
+
+
+@dataclass(slots=True)
+class Reporter:
+    """What a run tells while it works; both do nothing by default."""
+
+    epoch: Callable[[int, int, Epoch], None] = field(default=lambda _fold, _seed, _epoch: None)
+    finished: Callable[[str, Mapping[str, Any]], None] = field(default=lambda _what, _result: None)
+
+
+def open_run(out: Path, config: RunConfig | None, *, resume: bool) -> RunConfig:
+    """Make the run directory, or go on with the one that is there; refuses to mix two runs."""
+    file = out / "config.json"
+    if resume:
+        if not file.exists():
+            raise MissingError(
+                f"there is no run to resume in {out}", reason=Reason.NOT_FOUND, hint="leave --resume out to start one"
+            )
+        return RunConfig.from_dict(json.loads(file.read_text(encoding="utf-8")), where=str(file))
+    if config is None:
+        raise UsageError(
+            "a new run needs a dataset and a model", reason=Reason.VALUE, hint="give --dataset and --model"
+        )
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(
+            f"{out} exists and is not empty",
+            reason=Reason.EXISTS,
+            hint=f"go on with it: edgehar train --out {out} --resume; or choose another --out",
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(file, config.to_dict())
+    return config
+
+
+def execute(config: RunConfig, out: Path, reporter: Reporter | None = None) -> dict[str, Any]:
+    """Train what is not trained yet; returns what evaluation.json holds."""
+    reporter = reporter or Reporter()
+    dataset = Dataset.open(config.dataset)
+    windows = load_windows(config, dataset)
+    split = choose_split(config, dataset)
+    sensor = Sensor.of(dataset)
+    runs: list[dict[str, Any]] = []
+    forests: list[dict[str, Any]] = []
+    stamps: list[str] = []
+    for number, fold in enumerate(split.folds):
+        rows = fold.indices(windows)
+        train, validation, test = rows
+        for other in (test, validation):
+            stamps += audit(windows, train, other, split.protocol, allow_leaky=config.allow_leaky) if len(other) else ()
+        parts = Parts.cut(windows, *rows, config.settings.recipe)
+        whole = Parts.cut(windows, *rows)
+        for seed in range(config.seeds):
+            folder = out / f"fold{number}" / f"seed{seed}"
+            job = _Job(config, dataset, split, sensor, number, seed, tuple(dict.fromkeys(stamps)), folder)
+            runs.append(_cached(folder / "result.json", partial(job.train, parts, reporter)))
+            (folder / CHECKPOINT).unlink(missing_ok=True)
+            reporter.finished(f"{config.model} fold {number} seed {seed}", runs[-1])
+        forest = _cached(out / f"fold{number}" / "forest.json", partial(train_forest, whole, seed=0))
+        forests.append({"fold": number, "test": forest})
+        reporter.finished(f"forest fold {number}", forests[-1])
+    stamps = list(dict.fromkeys(stamps))
+    chosen = choose(runs)
+    shutil.copyfile(out / chosen["folder"] / bundle_name(config), out / bundle_name(config))
+    evaluation = {
+        "model": config.model,
+        "dataset": dataset.name,
+        "split": split.name,
+        "protocol": split.protocol,
+        "stamps": stamps,
+        **combine(runs),
+        "forest": combine(forests),
+        "chosen": {name: chosen[name] for name in ("fold", "seed", "by")} | {"bundle": bundle_name(config)},
+        "runs": runs,
+    }
+    write_json(out / "evaluation.json", evaluation)
+    return evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One fold and one seed."""
+
+    config: RunConfig
+    dataset: Dataset
+    split: Split
+    sensor: Sensor
+    fold: int
+    seed: int
+    stamps: tuple[str, ...]
+    folder: Path
+
+    def train(self, parts: Parts, reporter: Reporter) -> dict[str, Any]:
+        settings = self.config.settings
+        trained = train_network(
+            parts,
+            self.config.model,
+            settings.options,
+            settings.recipe,
+            seed=self.seed,
+            checkpoint=self.folder / CHECKPOINT,
+            progress=lambda epoch: reporter.epoch(self.fold, self.seed, epoch),
+        )
+        table = trained.test_table(parts.test)
+        bundle = make_bundle(
+            trained,
+            parts,
+            self.sensor,
+            model_id=f"{self.config.model}-{self.dataset.name}-fold{self.fold}-seed{self.seed}",
+            provenance=self.provenance(parts),
+            evaluation={"test": table, "measured_by": "torch, on the windows of the test subjects"},
+            stamps=self.stamps,
+        )
+        sha256 = save_bundle(bundle, self.folder / bundle_name(self.config))
+        return {"fold": self.fold, "seed": self.seed, **figures(trained), "bundle_sha256": sha256, "test": table}
+
+    def provenance(self, parts: Parts) -> dict[str, Any]:
+        return {
+            "dataset": self.dataset.name,
+            "licence": self.dataset.licence,
+            "citation": self.dataset.citation,
+            "split": self.split.name,
+            "protocol": self.split.protocol,
+            "fold": self.fold,
+            "seed": self.seed,
+            "classes": class_table(self.config.classes, parts.train.labels),
+            **self.config.settings.to_dict(),
+            "command": self.config.command,
+        }
+
+
+def figures(trained: Trained) -> dict[str, Any]:
+    """How a training went, for its result file."""
+    history = trained.fit.history
+    return {
+        "epochs": len(history),
+        "chosen_epoch": trained.fit.chosen_epoch,
+        "validation": history[trained.fit.chosen_epoch].validation,
+        "temperature": trained.temperature,
+        "calibrated": trained.calibrated,
+        "seconds": round(trained.fit.seconds, 1),
+        "history": [{"loss": epoch.loss, "validation": epoch.validation} for epoch in history],
+    }
+
+
+def load_windows(config: RunConfig, dataset: Dataset) -> WindowSet:
+    """The windows that a run trains and tests on."""
+    window, hop = config.window, config.hop
+    if not window and not hop and dataset.window:
+        window, hop = dataset.window, dataset.hop
+    if not window:
+        samples = DEFAULT_WINDOW_S * dataset.rate_hz / DEFAULT_WINDOW_MULTIPLE
+        window = max(1, round(samples)) * DEFAULT_WINDOW_MULTIPLE
+    return cut_classes(dataset, window=window, hop=hop or max(1, window // 2), classes=config.classes)
+
+
+def choose_split(config: RunConfig, dataset: Dataset) -> Split:
+    """The split that a config names."""
+    if config.test_subjects:
+        return hold_out(dataset, config.test_subjects)
+    if config.split.endswith(".json"):
+        return load_split(config.split)
+    return make_split(dataset, config.split, k=config.folds)
+
+
+def choose(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The run whose bundle is put forward: best on its validation subjects, never by test figures."""
+    measured = [run for run in runs if run["validation"] is not None]
+    best = max(measured, key=lambda run: run["validation"]) if measured else runs[0]
+    by = "accuracy on validation subjects" if measured else "first fold and seed: nothing was held out to choose on"
+    return {**best, "by": by, "folder": f"fold{best['fold']}/seed{best['seed']}"}
+
+
+def combine(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and spread over all runs; the confusion matrix and its per-class figures are pooled over them."""
+    tables = [run["test"] for run in runs]
+    pooled = np.sum([table["confusion"] for table in tables], axis=0)
+    people: dict[str, list[float]] = {}
+    for table in tables:
+        for name, value in table["per_subject"].items():
+            people.setdefault(name, []).append(value)
+    per_subject = {name: round(float(np.mean(values)), 3) for name, values in sorted(people.items())}
+    return {
+        "accuracy": mean_std([table["accuracy"] for table in tables]),
+        "macro_f1": mean_std([table["macro_f1"] for table in tables]),
+        "per_subject": per_subject,
+        "subject_spread": mean_std(list(per_subject.values())) | {"worst": min(per_subject.values())},
+        "pooled": summarise_confusion(pooled, tables[0]["labels"]),
+    }
+
+
+def bundle_name(config: RunConfig) -> str:
+    """File name of a run's bundles."""
+    return f"{config.model}.edgehar"
+
+
+def write_json(path: Path, table: Mapping[str, Any]) -> None:
+    """Write a JSON file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".partial")
+    unfinished.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _cached(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What the file holds, or what `make` returns, written there."""
+    if path.exists():
+        table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return table
+    made = make()
+    write_json(path, made)
+    return made
