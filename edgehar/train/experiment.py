@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from edgehar.datasets.windowset import WindowSet
-from edgehar.evaluate.metrics import accuracy, confusion_matrix, macro_f1, softmax, summarise
+from edgehar.decide import softmax
+from edgehar.evaluate.calibrate import fit_temperature
+from edgehar.evaluate.metrics import accuracy, confusion_matrix, macro_f1, summarise
 from edgehar.models import make_model
 from edgehar.models.rf import RandomForest
 from edgehar.train.recipe import Recipe
@@ -69,12 +71,10 @@ def train_network(
     progress: Callable[[Epoch], None] | None = None,
 ) -> Trained:
     """Build, train, calibrate and measure a network. `probe_test` records test figures per epoch, for stamped rows."""
-    from edgehar.evaluate.calibrate import fit_temperature
-
     train = parts.train
     model = make_model(
         name,
-        channels=len(train.channels),
+        channels=len(train.channels) + len(recipe.rectify_channels),
         classes=len(train.labels),
         window=train.window,
         seed=seed,
