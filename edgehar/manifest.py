@@ -16,7 +16,7 @@ from edgehar.types import StreamSpec
 
 SCHEMA_VERSION = 1
 FAMILIES = ("cnn", "dscnn", "fastgrnn", "gru", "l2mu")
-PREPROCESS_OPS = ("compand", "concat", "median3", "minus_lowpass", "normalize", "scale", "select", "sos")
+PREPROCESS_OPS = ("compand", "concat", "median3", "minus_lowpass", "normalize", "rectify", "scale", "select", "sos")
 
 
 @dataclass(frozen=True, slots=True)

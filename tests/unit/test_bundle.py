@@ -333,3 +333,11 @@ def test_streams_outside_get_a_two_line_diff_of_what_differs() -> None:
         check_contract(spec, CONTRACT)
     assert "channels" not in str(caught.value)
     assert caught.value.exit_code == 6
+
+
+def test_manifest_knows_the_operations_that_the_preprocessing_runs() -> None:
+    """Two lists, so that opening a bundle does not import Numba; they must not drift apart."""
+    from edgehar.dsp.graph import OPERATIONS
+    from edgehar.manifest import PREPROCESS_OPS
+
+    assert sorted(OPERATIONS) == sorted(PREPROCESS_OPS)
