@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from edgehar.models.convnet import ConvNet, ConvUnit, Residual
 
@@ -13,7 +13,7 @@ class CNN(ConvNet):
     [b, w, c] -> stem (kernel `stem_kernel`, stride `stem_stride`) -> blocks at `width` channels
     -> convolution (stride `stage_stride`) -> blocks at `width2` channels -> mean -> dropout -> linear [b, k].
     The defaults have about 50k parameters at 9 channels; stem_stride * stage_stride must divide the hop.
-    `common`: the options of `ConvNet`.
+    `sensor_dropout` and `sensor_channels`: see `ConvNet`.
     """
 
     family: ClassVar[str] = "cnn"
@@ -34,7 +34,8 @@ class CNN(ConvNet):
         blocks: int = 2,
         depth: int = 1,
         dropout: float = 0.5,
-        **common: Any,
+        sensor_dropout: float = 0.0,
+        sensor_channels: int = 3,
     ) -> Self:
         def stage(n: int) -> list[ConvUnit | Residual]:
             return [Residual([ConvUnit(n, n, kernel, relu=i + 1 < depth) for i in range(depth)]) for _ in range(blocks)]
@@ -45,4 +46,12 @@ class CNN(ConvNet):
             ConvUnit(width, width2, kernel, stride=stage_stride),
             *stage(width2),
         ]
-        return cls(trunk, channels=channels, classes=classes, window=window, dropout=dropout, **common)
+        return cls(
+            trunk,
+            channels=channels,
+            classes=classes,
+            window=window,
+            dropout=dropout,
+            sensor_dropout=sensor_dropout,
+            sensor_channels=sensor_channels,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from edgehar.models.convnet import ConvNet, ConvUnit, Residual
 
@@ -13,7 +13,7 @@ class DSCNN(ConvNet):
     [b, w, c] -> stem (kernel `stem_kernel`, stride `stem_stride`) -> blocks, the first pair with stride
     `stage_stride` -> mean -> dropout -> linear [b, k]. Each pair is followed by batch normalisation and ReLU on both
     convolutions, as in the source. stem_stride * stage_stride must divide the hop.
-    `common`: the options of `ConvNet`.
+    `sensor_dropout` and `sensor_channels`: see `ConvNet`.
     """
 
     family: ClassVar[str] = "dscnn"
@@ -32,10 +32,19 @@ class DSCNN(ConvNet):
         kernel: int = 5,
         blocks: int = 4,
         dropout: float = 0.3,
-        **common: Any,
+        sensor_dropout: float = 0.0,
+        sensor_channels: int = 3,
     ) -> Self:
         trunk: list[ConvUnit | Residual] = [ConvUnit(channels, width, stem_kernel, stride=stem_stride)]
         for i in range(blocks):
             stride = stage_stride if i == 0 else 1
             trunk += [ConvUnit(width, width, kernel, stride=stride, groups=width), ConvUnit(width, width, 1)]
-        return cls(trunk, channels=channels, classes=classes, window=window, dropout=dropout, **common)
+        return cls(
+            trunk,
+            channels=channels,
+            classes=classes,
+            window=window,
+            dropout=dropout,
+            sensor_dropout=sensor_dropout,
+            sensor_channels=sensor_channels,
+        )

@@ -8,6 +8,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
 from edgehar.errors import UsageError
+from edgehar.models import make_model
 from edgehar.models.cnn import CNN
 from edgehar.models.convnet import ConvUnit, Residual, SensorDropout
 from edgehar.models.dscnn import DSCNN
@@ -137,3 +138,11 @@ def test_an_even_kernel_has_no_central_crop():
 def test_sensor_channels_must_divide_the_input():
     with pytest.raises(UsageError, match="do not split"):
         CNN.build(channels=9, classes=6, window=128, sensor_dropout=0.1, sensor_channels=6)
+
+
+def test_a_recipe_can_name_every_option():
+    options = {"sensor_dropout": 0.2, "sensor_channels": 6, "stem_stride": 5, "stage_stride": 1, "kernel": 5}
+    for name in ("cnn", "dscnn"):
+        model = make_model(name, channels=30, classes=19, window=125, seed=0, **options)
+        assert model.blank.p == 0.2
+        assert model.blank.size == 6
