@@ -12,6 +12,7 @@ Equal content gives equal bytes: members are stored uncompressed, in this order,
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib
 import os
@@ -82,17 +83,15 @@ def save_bundle(bundle: Bundle, path: str | Path) -> str:
         raise MissingError(
             f"{target.parent}: no such directory", reason=Reason.NOT_FOUND, hint=f"mkdir -p {target.parent}"
         )
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # noqa: PTH101 - mkstemp's 0600 would hide the bundle from other users
-        os.replace(temporary, target)  # noqa: PTH105
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        _replace(target, content)
+    except OSError as error:
+        full = error.errno == errno.ENOSPC
+        raise MissingError(
+            f"{target}: cannot be written: {error.strerror}",
+            reason=Reason.DISK_FULL if full else Reason.PERMISSION,
+            hint="free some space" if full else "choose a directory that you may write to",
+        ) from error
     return hashlib.sha256(content).hexdigest()
 
 
@@ -118,6 +117,21 @@ def verify_bundle(path: str | Path) -> dict[str, Any]:
 def signed_bytes(bundle: Bundle) -> bytes:
     """What a signature covers: manifest.json, which holds the hash of every other member."""
     return _members(bundle)["manifest.json"]
+
+
+def _replace(target: Path, content: bytes) -> None:
+    """Write beside `target`, then rename over it: whoever reads sees the old file or the new one, never half of one."""
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)  # mkstemp's 0600 would hide the bundle from other users
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def _read(path: Path) -> bytes:

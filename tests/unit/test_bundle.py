@@ -96,6 +96,10 @@ def test_failed_save_leaves_the_old_file_and_nothing_else(bundle: Bundle, saved:
     assert list(saved.parent.iterdir()) == [saved]
     with pytest.raises(MissingError, match="no such directory"):
         save_bundle(bundle, saved.parent / "none" / "m.edgehar")
+    (saved.parent / "d.edgehar").mkdir()
+    with pytest.raises(MissingError, match="cannot be written"):
+        save_bundle(bundle, saved.parent / "d.edgehar")
+    assert {p.name for p in saved.parent.iterdir()} == {saved.name, "d.edgehar"}
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "weights.safetensors", "golden.npz", "evaluation.json"])
