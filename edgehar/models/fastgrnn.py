@@ -45,10 +45,6 @@ class FastGRNN(Model):
     zeta and nu are sigmoids of trained numbers that start at 1 and -4, as in the source. Gate biases start at
     log(m - 1) with memories m spread evenly from 2 samples to `longest_memory` (0: all at 1, as in the source).
 
-    With a gain g = `compand` above 0 the cell sees asinh(g x) / asinh(g) in place of x, or with `compand_append`
-    beside it: the sway of a person who sits or stands is a hundredth of the motion of one who walks. The bundle
-    carries it as a preprocessing op, so exported tensors belong to the companded input.
-
     Training only: `dropout` on the state before the head; `supervise_at`, the fractions of the window after which
     the head is trained besides the end; `aux_groups`, the group of each label. With it the windows carry the finer
     labels, the head and its logits are of the groups, and a second head, never exported, learns the finer labels
@@ -67,8 +63,6 @@ class FastGRNN(Model):
         rank_w: int | None,
         rank_u: int | None,
         longest_memory: float,
-        compand: float,
-        compand_append: bool,
         dropout: float,
         supervise_at: Sequence[float],
         aux_groups: Sequence[int],
@@ -76,9 +70,8 @@ class FastGRNN(Model):
     ) -> None:
         super().__init__()
         self.hidden, self.rank_w, self.rank_u = hidden, rank_w, rank_u
-        self.compand, self.compand_append = compand, compand_append
-        self.inputs = 2 * channels if compand and compand_append else channels
-        self.w = Factored(hidden, self.inputs, rank_w, std=1 / math.sqrt(self.inputs))
+        self.inputs = channels
+        self.w = Factored(hidden, channels, rank_w, std=1 / math.sqrt(channels))
         self.u = Factored(hidden, hidden, rank_u, std=0.1)
         self.b_z, self.b_h = nn.Parameter(torch.ones(hidden)), nn.Parameter(torch.ones(hidden))
         if longest_memory:
@@ -112,8 +105,6 @@ class FastGRNN(Model):
         rank_w: int | None = None,
         rank_u: int | None = None,
         longest_memory: float = 0.0,
-        compand: float = 0.0,
-        compand_append: bool = False,
         dropout: float = 0.0,
         supervise_at: Sequence[float] = (),
         aux_groups: Sequence[int] = (),
@@ -127,31 +118,15 @@ class FastGRNN(Model):
             rank_w=rank_w,
             rank_u=rank_u,
             longest_memory=longest_memory,
-            compand=compand,
-            compand_append=compand_append,
             dropout=dropout,
             supervise_at=supervise_at,
             aux_groups=aux_groups,
             aux_weight=aux_weight,
         )
 
-    def front(self, x: Tensor) -> Tensor:
-        """What the cell sees of x [b, w, c]: [b, w, inputs]."""
-        if not self.compand:
-            return x
-        companded = torch.asinh(self.compand * x) / math.asinh(self.compand)
-        return torch.cat([x, companded], dim=2) if self.compand_append else companded
-
-    def preprocess(self, channels: int) -> list[dict[str, Any]]:  # noqa: ARG002
-        """`front` as ops of the bundle's preprocessing, after its normalisation."""
-        if not self.compand:
-            return []
-        op = {"op": "compand", "gain": self.compand}
-        return [{"op": "concat", "parts": [[], [op]]}] if self.compand_append else [op]
-
     def states(self, x: Tensor) -> Tensor:
         """Hidden states [w, b, h] of x [b, w, c]."""
-        steps = self.front(x).transpose(0, 1).contiguous()
+        steps = x.transpose(0, 1).contiguous()
         zeta, nu = torch.sigmoid(self.zeta), torch.sigmoid(self.nu)
         return fastgrnn_states(steps, self.w(), self.u(), self.b_z, self.b_h, zeta, nu)
 

@@ -1,4 +1,4 @@
-"""What a network sees of a window: normalised per channel, then faint motion lifted by companding if asked for."""
+"""What a network sees of a window: normalised channels, faint motion lifted and rectified if asked for."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ class Normaliser:
     """z = (x - mean) / std per channel, then asinh(gain z) / asinh(gain) where gain > 0; all [c] float32.
 
     The sway of a person who sits or stands is a hundredth as strong as walking; after normalisation a network hardly
-    sees it. The curve is linear below 1/gain and logarithmic above, and keeps z = 1 where it is.
+    sees it. The curve is linear below 1/gain and logarithmic above, and keeps z = 1 where it is. The absolute values
+    of the channels numbered `rectified` follow as further channels: a recurrent cell then gathers the strength of
+    motion without learning to rectify it.
     """
 
     mean: FloatArray
     std: FloatArray
     gain: FloatArray
+    channels: tuple[str, ...] = ()
+    rectified: tuple[int, ...] = ()
 
     @classmethod
     def fit(
@@ -37,22 +41,26 @@ class Normaliser:
         channels: Sequence[str] = (),
         compand: float = 0.0,
         compand_channels: Sequence[str] = (),
+        rectify_channels: Sequence[str] = (),
     ) -> Normaliser:
         """Estimate mean and std from training windows x [n, w, c] in float64; compand the named channels, or all."""
-        unknown = sorted(set(compand_channels) - set(channels))
-        if unknown:
-            raise UsageError(
-                f"compand_channels names {', '.join(unknown)}, which the windows do not have",
-                reason=Reason.UNKNOWN_NAME,
-                hint=f"the channels are: {', '.join(channels)}",
-            )
+        for setting, named in (("compand_channels", compand_channels), ("rectify_channels", rectify_channels)):
+            unknown = sorted(set(named) - set(channels))
+            if unknown:
+                raise UsageError(
+                    f"{setting} names {', '.join(unknown)}, which the windows do not have",
+                    reason=Reason.UNKNOWN_NAME,
+                    hint=f"the channels are: {', '.join(channels)}",
+                )
         flat = x.reshape(-1, x.shape[-1])
         std = flat.std(axis=0, dtype=np.float64)
         std = np.where(std < CONSTANT_BELOW, 1.0, std)
         gain = np.full(x.shape[-1], compand, np.float32)
         if compand_channels:
             gain = np.where(np.isin(channels, compand_channels), gain, 0).astype(np.float32)
-        return cls(flat.mean(axis=0, dtype=np.float64).astype(np.float32), std.astype(np.float32), gain)
+        rectified = tuple(list(channels).index(name) for name in rectify_channels)
+        mean = flat.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return cls(mean, std.astype(np.float32), gain, tuple(channels), rectified)
 
     def __call__(self, x: FloatArray) -> FloatArray:
         """X [..., c] in physical units as the network sees it, in float32."""
@@ -62,10 +70,10 @@ class Normaliser:
     def torch(self, x: Tensor) -> Tensor:
         """The same on a tensor, as the training loop needs it after augmentation."""
         z = (x - torch.from_numpy(self.mean)) / torch.from_numpy(self.std)
-        if not self.gain.any():
-            return z
-        gain = torch.from_numpy(np.where(self.gain > 0, self.gain, 1).astype(np.float32))
-        return torch.where(torch.from_numpy(self.gain > 0), torch.asinh(gain * z) / torch.asinh(gain), z)
+        if self.gain.any():
+            gain = torch.from_numpy(np.where(self.gain > 0, self.gain, 1).astype(np.float32))
+            z = torch.where(torch.from_numpy(self.gain > 0), torch.asinh(gain * z) / torch.asinh(gain), z)
+        return torch.cat([z, z[..., self.rectified].abs()], dim=-1) if self.rectified else z
 
     def ops(self) -> list[dict[str, Any]]:
         """The preprocessing operations that a bundle carries."""
@@ -74,4 +82,7 @@ class Normaliser:
         ]
         if self.gain.any():
             ops.append({"op": "compand", "gain": [float(v) for v in self.gain]})
+        if self.rectified:
+            picked = {"op": "select", "channels": [self.channels[i] for i in self.rectified]}
+            ops.append({"op": "concat", "parts": [[], [picked, {"op": "rectify"}]]})
         return ops

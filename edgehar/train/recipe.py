@@ -43,6 +43,7 @@ class Recipe:
     subjects and stops after `patience` epochs without a better one (0: never). `train_on_validation` gives the
     split's validation subjects to training; then nothing can be selected or calibrated on them.
     `compand` is the gain of a logarithmic curve on the normalised `compand_channels` (none named: all); 0 is off.
+    The absolute values of `rectify_channels` are appended to what the network sees.
     """
 
     epochs: int = 40
@@ -63,6 +64,7 @@ class Recipe:
     train_on_validation: bool = False
     compand: float = 0.0
     compand_channels: tuple[str, ...] = ()
+    rectify_channels: tuple[str, ...] = ()
     augment: Augment = field(default_factory=Augment)
 
     def __post_init__(self) -> None:
@@ -90,7 +92,8 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """A table that `Recipe.from_dict` reads back, ready for JSON or TOML."""
-        return {**asdict(self), "step_at": list(self.step_at), "compand_channels": list(self.compand_channels)}
+        lists = {name: list(getattr(self, name)) for name in ("step_at", "compand_channels", "rectify_channels")}
+        return {**asdict(self), **lists}
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any], *, where: str = "recipe") -> Recipe:

@@ -126,7 +126,11 @@ class _Loop:
     ) -> None:
         self.model, self.recipe, self.seed, self.validation, self.probe = model, recipe, seed, validation, probe
         self.normaliser = Normaliser.fit(
-            train.x, channels=train.channels, compand=recipe.compand, compand_channels=recipe.compand_channels
+            train.x,
+            channels=train.channels,
+            compand=recipe.compand,
+            compand_channels=recipe.compand_channels,
+            rectify_channels=recipe.rectify_channels,
         )
         self.augment = Augmenter(recipe.augment, train.channels, self.normaliser.std) if recipe.augment else None
         # Without augmentation the windows are normalised once, not once a batch.

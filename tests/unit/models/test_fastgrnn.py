@@ -86,30 +86,6 @@ def test_exported_tensors_reproduce_the_logits(rank_w, rank_u):
     np.testing.assert_allclose(model(x).detach().numpy(), logits, atol=5e-6)
 
 
-@pytest.mark.parametrize("append", [False, True])
-def test_companded_input_is_what_the_exported_cell_sees(append):
-    model = build(compand=40.0, compand_append=append).eval()
-    x = torch.randn(3, 20, 5, generator=torch.Generator().manual_seed(1))
-    companded = np.arcsinh(40.0 * x.numpy()) / np.arcsinh(40.0)
-    seen = np.concatenate([x.numpy(), companded], axis=2) if append else companded
-    seen = seen.astype(np.float32)
-    np.testing.assert_allclose(model.front(x).numpy(), seen, atol=1e-6)
-    table, tensors = model.export()
-    assert table["inputs"] == tensors["W"].shape[1] == seen.shape[2]
-    op = {"op": "compand", "gain": 40.0}
-    assert model.preprocess(5) == ([{"op": "concat", "parts": [[], [op]]}] if append else [op])
-    cell = build(channels=seen.shape[2]).eval()
-    cell.load_state_dict(model.state_dict())
-    torch.testing.assert_close(cell(torch.from_numpy(seen)), model(x), rtol=0, atol=2e-6)
-
-
-def test_input_is_left_alone_without_companding():
-    model = build()
-    x = torch.randn(2, 20, 5)
-    assert torch.equal(model.front(x), x)
-    assert model.preprocess(5) == []
-
-
 def test_low_rank_products_start_with_the_spread_of_full_matrices():
     full, low = build(hidden=80), build(hidden=80, rank_w=4, rank_u=16)
     for matrix in ("w", "u"):

@@ -31,6 +31,17 @@ def test_companding_equals_the_streamed_op():
     assert abs(seen[:, 0]).mean() > abs(Normaliser.fit(x)(x)[..., 0]).mean()
 
 
+def test_rectified_channels_follow_and_equal_the_streamed_ops():
+    x = np.random.default_rng(2).normal(0, [2, 7, 30], size=(50, 20, 3)).astype(np.float32)
+    names = ("a", "b", "c")
+    fitted = Normaliser.fit(x, channels=names, compand=50.0, compand_channels=("a",), rectify_channels=("c", "a"))
+    seen = fitted(x).reshape(-1, 5)
+    np.testing.assert_array_equal(seen[:, 3:], np.abs(seen[:, [2, 0]]))
+    streamed = Preprocess(fitted.ops(), names)
+    np.testing.assert_allclose(streamed.push(x.reshape(-1, 3)), seen, atol=1e-5)
+    assert len(streamed.channels_out) == len(set(streamed.channels_out)) == 5
+
+
 def test_companding_an_unknown_channel_is_refused():
     with pytest.raises(UsageError, match="d"):
         Normaliser.fit(np.zeros((2, 3, 1), np.float32), channels=("a",), compand=1.0, compand_channels=("d",))
