@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code (the list is in `edgehar.errors`)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        result = build(arguments)(args=arguments, standalone_mode=False)
+        result = build(arguments)(args=arguments, prog_name="edgehar", standalone_mode=False)
     except EdgeHarError as error:
         typer.echo(f"edgehar: {error}", err=True)
         if error.hint:

@@ -1,21 +1,20 @@
-"""How a function becomes a compiled kernel: strict IEEE arithmetic, no GIL, compiled once where a disk allows."""
+"""How a function of this room becomes a compiled kernel: strict IEEE arithmetic, no GIL, kept in the cache."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-import numba
+from edgehar.kernel_cache import prepare_cache
+
+CACHE: Final = prepare_cache()
+
+from numba import njit  # noqa: E402 - only after the cache has its place
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def kernel(function: Function) -> Function:
     """Compile with Numba. Never `fastmath`: a kernel and its NumPy twin must agree bit for bit."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    try:
-        compiled: Function = numba.njit(cache=True, **options)(function)
-    except RuntimeError:
-        # A service account may own no directory that a cache could live in; it compiles anew at every start.
-        compiled = numba.njit(**options)(function)
+    compiled: Function = njit(cache=CACHE, nogil=True, error_model="numpy")(function)
     return compiled

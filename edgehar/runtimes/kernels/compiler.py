@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, TypeVar, get_type_hints
 
 import numpy as np
 
-from edgehar.runtimes.cache import prepare_cache
+from edgehar.kernel_cache import prepare_cache
 from edgehar.types import FloatArray, IntArray
 
 CACHE: Final = prepare_cache()

@@ -11,7 +11,8 @@ import os
 import tempfile
 from pathlib import Path
 
-KERNELS = Path(__file__).parent / "kernels"
+HERE = Path(__file__).parent
+SOURCES = ("runtimes/kernels/*.py", "dsp/*.py")
 
 
 def prepare_cache() -> bool:
@@ -60,6 +61,7 @@ def _writable(directory: Path) -> bool:
 
 def _sources_hash() -> str:
     digest = hashlib.sha256()
-    for source in sorted(KERNELS.glob("*.py")):
-        digest.update(source.read_bytes())
+    for pattern in SOURCES:
+        for source in sorted(HERE.glob(pattern)):
+            digest.update(source.read_bytes())
     return digest.hexdigest()[:12]

@@ -12,7 +12,7 @@ import pytest
 
 REPORT = """
 import json, tempfile
-from edgehar.runtimes.cache import prepare_cache
+from edgehar.kernel_cache import prepare_cache
 cached = prepare_cache()
 from numba import config
 print(json.dumps([cached, config.CACHE_DIR]))
