@@ -61,7 +61,8 @@ def demo(
             "stamps": list(opened.manifest.stamps),
             "bundle_sha256": opened.sha256,
             "speed": speed,
-            "train_command": opened.manifest.provenance.get("command", TRAIN),
+            "train_command": TRAIN if bundle is None else opened.manifest.provenance.get("command"),
+            "trained_by": opened.manifest.provenance.get("command"),
             "interrupted": interrupted,
         }
     _conclude(summary, as_json=as_json)
@@ -131,4 +132,7 @@ def _conclude(summary: dict[str, Any], *, as_json: bool) -> None:
             f"latency, last sample to decision: p50 {summary['latency_p50_ms']:.2f} ms, "
             f"p99 {summary['latency_p99_ms']:.2f} ms"
         )
-    typer.echo(f"train the same model: {summary['train_command']}")
+    if summary["train_command"]:
+        typer.echo(f"train the same model: {summary['train_command']}")
+    if summary["trained_by"] not in (None, summary["train_command"]):
+        typer.echo(f"  which runs: {summary['trained_by']}")

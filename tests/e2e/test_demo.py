@@ -27,7 +27,9 @@ def bundle(tmp_path_factory):
     """Random weights for the demo's sensor and classes: it plays, it does not recognise."""
     path = tmp_path_factory.mktemp("demo") / "random.edgehar"
     made = random_bundle("fastgrnn", window=100, hop=50, classes=7)
-    manifest = replace(made.manifest, labels=tuple(EXERCISES), provenance={"test_subjects": ["01"]})
+    manifest = replace(
+        made.manifest, labels=tuple(EXERCISES), provenance={"test_subjects": ["01"], "command": "edgehar train X"}
+    )
     save_bundle(replace(made, manifest=manifest), path)
     return path
 
@@ -57,7 +59,7 @@ def test_without_the_recordings_it_says_so_and_shows_simulated_data(bundle, caps
     assert all(line.endswith("SIMULATED") for line in decisions)
     [accuracy] = [line for line in lines if line.startswith("accuracy")]
     assert "on simulated data only" in accuracy
-    assert lines[-1] == "train the same model: make demo-bundle"
+    assert lines[-1] == "train the same model: edgehar train X"
 
 
 def test_json_is_one_object_and_tells_simulated_from_real(bundle, capsys):
