@@ -17,9 +17,6 @@ import numpy as np
 import pytest
 
 from edgehar.bundle import open_bundle
-from edgehar.recording import RecordingWriter
-from edgehar.sources.virtual import simulate
-from edgehar.types import Chunk
 
 CLONE = Path(__file__).parents[2]
 DEMO = CLONE / "edgehar" / "demo" / "demo.edgehar"
@@ -109,11 +106,11 @@ def installed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def record(path: Path) -> None:
     """Twelve seconds of the simulated wrist, which is enough for several decisions."""
-    spec, chunks = simulate(seed=1, duration_s=12.0)
-    with RecordingWriter(path, spec, subject="virtual", session="1") as writer:
-        for chunk in chunks:
-            assert isinstance(chunk, Chunk)
-            writer.write(chunk)
+    source = "virtual:imu?seed=1&duration_s=12&speed=0"
+    subprocess.run(
+        [sys.executable, "-m", "edgehar", "record", "--source", source, "--out", str(path), "--subject", "virtual"],
+        check=True,
+    )
 
 
 def test_service_files_are_in_place(installed: Path) -> None:
