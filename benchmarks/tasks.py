@@ -65,10 +65,22 @@ class Plan:
             "generation": GENERATION,
             "task": {**asdict(self.task), "title": "", "split": _sha256(HERE / "splits" / self.task.split_file(seed))},
             "model": self.model,
-            "settings": {} if self.model == "rf" else self.settings.to_dict(),
+            "settings": {} if self.model == "rf" else changes(self.settings.to_dict(), Settings().to_dict()),
             "test_selected": self.test_selected,
         }
         return hashlib.sha256(json.dumps(work, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def changes(table: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+    """What differs from the defaults, so that a new setting that is off leaves cached results alone."""
+    found = {}
+    for name, value in table.items():
+        default = plain.get(name)
+        if isinstance(value, Mapping) and isinstance(default, Mapping):
+            found[name] = changes(value, default)
+        elif name not in plain or value != default:
+            found[name] = value
+    return found
 
 
 def load_task(name: str) -> Task:

@@ -1,0 +1,181 @@
+"""A run: its files, its refusals, and that an interrupted run resumes to the same result."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from edgehar.bundle import open_bundle, verify_bundle
+from edgehar.datasets.dataset import Dataset
+from edgehar.datasets.session import About, Session, Source
+from edgehar.datasets.store import write_dataset
+from edgehar.errors import InputError, LeakageError, MissingError, UsageError
+from edgehar.evaluate.run import evaluate_bundle
+from edgehar.recording import Label
+from edgehar.train.run import Reporter, RunConfig, execute, open_run
+from edgehar.train.settings import Settings
+from edgehar.types import StreamSpec
+
+RATE_HZ = 50.0
+CHANNELS = ("acc_x", "acc_y", "acc_z")
+LABELS = ("still", "slow", "fast")
+SETTINGS = Settings({"hidden": 8}).changed(
+    ["recipe.epochs=3", "recipe.lr=0.03", "recipe.batch=16", "recipe.ema=0.8", "recipe.select='best-validation'"]
+)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """Six people who do three things of different pace, two seconds each twice."""
+    spec = StreamSpec("imu", CHANNELS, RATE_HZ, ("g",) * 3)
+    sessions = [session(spec, person, take) for person in range(6) for take in range(2)]
+    about = About(name="toy", format="test", labels=LABELS)
+    path = tmp_path_factory.mktemp("toy") / "dataset"
+    write_dataset(Source(about, sessions, len(sessions)), path)
+    return Dataset.open(path)
+
+
+def session(spec, person, take):
+    rng = np.random.default_rng(10 * person + take)
+    n = 240
+    t = np.arange(n) / RATE_HZ
+    pace = np.repeat([0.0, 2.0, 8.0], n // 3)
+    x = rng.normal(0, 0.1, (n, 3)) + np.sin(2 * np.pi * pace * t)[:, None]
+    t_ns = (t * 1e9).astype(np.int64)
+    edges = [*t_ns[:: n // 3].tolist(), int(t_ns[-1]) + 20_000_000]
+    labels = tuple(Label(a, b, name) for a, b, name in zip(edges[:-1], edges[1:], LABELS, strict=True))
+    return Session(
+        subject=f"p{person}",
+        name=f"take{take}",
+        spec=spec,
+        t_ns=t_ns,
+        seq=np.arange(n),
+        x=x.astype(np.float32),
+        labels=labels,
+    )
+
+
+def config(dataset, **changes):
+    given = {"model": "gru", "settings": SETTINGS, "folds": 2, "window": 32, "hop": 16, **changes}
+    return RunConfig(dataset=str(dataset.path), **given)
+
+
+def files(out):
+    return {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+
+
+def test_a_run_holds_what_it_says(dataset, tmp_path):
+    out = tmp_path / "run"
+    evaluation = execute(open_run(out, config(dataset, seeds=2), resume=False), out)
+    per_job = {f"fold{f}/seed{s}/{name}" for f in (0, 1) for s in (0, 1) for name in ("gru.edgehar", "result.json")}
+    assert files(out) == per_job | {
+        "config.json",
+        "evaluation.json",
+        "gru.edgehar",
+        "fold0/forest.json",
+        "fold1/forest.json",
+    }
+    assert json.loads((out / "evaluation.json").read_text()) == evaluation
+    assert evaluation["accuracy"]["n"] == 4
+    assert set(evaluation["per_subject"]) == {f"p{i}" for i in range(6)}
+    assert evaluation["forest"]["accuracy"]["mean"] > 90
+    assert evaluation["stamps"] == []
+    chosen = evaluation["chosen"]
+    validations = [run["validation"] for run in evaluation["runs"]]
+    best = next(r for r in evaluation["runs"] if (r["fold"], r["seed"]) == (chosen["fold"], chosen["seed"]))
+    assert best["validation"] == max(validations)
+
+
+def test_the_bundle_is_what_was_trained(dataset, tmp_path):
+    out = tmp_path / "run"
+    evaluation = execute(open_run(out, config(dataset), resume=False), out)
+    verified = verify_bundle(out / "gru.edgehar")
+    assert verified["argmax_agreement"] == 1.0
+    bundle = open_bundle(out / "gru.edgehar")
+    provenance = bundle.manifest.provenance
+    sides = [set(provenance[f"{side}_subjects"]) for side in ("train", "validation", "test")]
+    assert set.union(*sides) == {f"p{i}" for i in range(6)}
+    assert sum(map(len, sides)) == 6
+    # The shipped pipeline at the free-running hop gives the accuracy that the run reported.
+    told = evaluate_bundle(bundle, dataset, runtime="reference")
+    run = evaluation["runs"][evaluation["chosen"]["fold"]]
+    assert told["subjects"] == sorted(sides[2])
+    assert told["accuracy"] == pytest.approx(run["test"]["accuracy"], abs=8)  # other windows: the stream is not cut
+
+
+def test_interrupted_run_resumes_to_the_same_bundle(dataset, tmp_path):
+    def stop(_fold, seed, record):
+        if seed == 1 and record.epoch == 1:
+            raise KeyboardInterrupt
+
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    given = config(dataset, seeds=2, test_subjects=("p0",))
+    expected = execute(open_run(whole, given, resume=False), whole)
+    with pytest.raises(KeyboardInterrupt):
+        execute(open_run(broken, given, resume=False), broken, Reporter(epoch=stop))
+    seen = []
+    resumed = open_run(broken, None, resume=True)
+    evaluation = execute(resumed, broken, Reporter(epoch=lambda *told: seen.append((told[1], told[2].epoch))))
+    assert seen == [(1, 2)]
+    hashes = [[run["bundle_sha256"] for run in table["runs"]] for table in (expected, evaluation)]
+    assert hashes[0] == hashes[1]
+
+
+def test_run_directories_do_not_mix(dataset, tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(MissingError):
+        open_run(out, None, resume=True)
+    open_run(out, config(dataset), resume=False)
+    with pytest.raises(UsageError, match="not empty") as caught:
+        open_run(out, config(dataset), resume=False)
+    assert "--resume" in caught.value.hint
+    (out / "config.json").write_text('{"dataset": "x", "colour": 1}')
+    with pytest.raises(InputError, match="colour"):
+        open_run(out, None, resume=True)
+
+
+def test_config_round_trip(dataset):
+    given = config(dataset, classes={"moving": ["slow", "fast"]}, test_subjects=("p0",))
+    assert RunConfig.from_dict(json.loads(json.dumps(given.to_dict())), where="x") == given
+
+
+def test_leaky_split_is_refused_or_stamped_everywhere(dataset, tmp_path):
+    mixed = config(dataset, split="mixed", hop=16)
+    with pytest.raises(LeakageError):
+        execute(open_run(tmp_path / "a", mixed, resume=False), tmp_path / "a")
+    out = tmp_path / "b"
+    evaluation = execute(open_run(out, config(dataset, split="mixed", allow_leaky=True), resume=False), out)
+    assert evaluation["stamps"] == ["LEAKY", "MIXED-SUBJECT"]
+    assert set(open_bundle(out / "gru.edgehar").manifest.stamps) == {"LEAKY", "MIXED-SUBJECT"}
+
+
+def test_mixed_without_overlap_is_stamped(dataset, tmp_path):
+    out = tmp_path / "run"
+    evaluation = execute(open_run(out, config(dataset, split="mixed", window=20, hop=20), resume=False), out)
+    assert evaluation["stamps"] == ["MIXED-SUBJECT"]
+
+
+def test_merged_classes_reach_the_bundle(dataset, tmp_path):
+    out = tmp_path / "run"
+    merged = {"resting": ["still"], "moving": ["slow", "fast"]}
+    execute(open_run(out, config(dataset, classes=merged, test_subjects=("p1",)), resume=False), out)
+    bundle = open_bundle(out / "gru.edgehar")
+    assert bundle.manifest.labels == ("resting", "moving")
+    told = evaluate_bundle(bundle, dataset, runtime="reference")
+    assert told["subjects"] == ["p1"]
+    assert sum(row["windows"] for row in told["per_class"].values()) == told["windows"]
+    assert told["unlabelled"] > 0  # windows across the edge of two labels
+
+
+def test_people_the_bundle_knows_are_refused(dataset, tmp_path):
+    out = tmp_path / "run"
+    execute(open_run(out, config(dataset, test_subjects=("p1",)), resume=False), out)
+    bundle = open_bundle(out / "gru.edgehar")
+    with pytest.raises(LeakageError, match="p2"):
+        evaluate_bundle(bundle, dataset, subjects=("p1", "p2"), runtime="reference")
+    told = evaluate_bundle(bundle, dataset, subjects=("p1", "p2"), runtime="reference", allow_leaky=True)
+    assert told["stamps"] == ["LEAKY"]
+    with pytest.raises(UsageError, match="nobody"):
+        evaluate_bundle(bundle, dataset, subjects=("nobody",), runtime="reference")
