@@ -35,7 +35,7 @@ def main() -> None:
     """Time both and merge the rows into benchmarks/results/train_speed.jsonl."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--hidden", type=int, default=128)
+    parser.add_argument("--hidden", type=int, default=192)
     parser.add_argument("--rounds", type=int, default=10, help="minibatches timed of each kind, after one to warm up")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -36,12 +36,13 @@ READOUTS = ("count", "membrane")
 BETA: Mapping[str, Initial] = MappingProxyType(
     {"enc0": (0.0, 0.9), "enc1": (0.0, 0.9), "enc2": (0.0, 0.9), "u": 0.5, "m": 0.0, "h": (0.5, 0.95), "o": 0.9}
 )
+# At 0.2 and order 8 the memory fires at 15 to 25 % whatever feeds it; below 0.1 it goes on firing without any input.
 THRESHOLD: Mapping[str, Initial] = MappingProxyType(
-    {"enc0": 1.0, "enc1": 1.0, "enc2": 1.0, "u": 0.5, "m": 0.2, "h": 1.0, "o": 1.0}
+    {"enc0": 0.5, "enc1": 0.5, "enc2": 0.5, "u": 0.25, "m": 0.2, "h": 0.5, "o": 1.0}
 )
 ALPHA: Mapping[str, Initial] = MappingProxyType(dict.fromkeys(BETA, 0.5))
 INTEGRATE_ONLY = 1e6
-"""Threshold of the output population under the membrane readout: it integrates and never fires."""
+"""Threshold of the output population under the membrane readout: it sums its input and never fires."""
 
 
 class L2MU(Model):
@@ -63,8 +64,11 @@ class L2MU(Model):
         features, sizes = self._make_encoder(config)
         sizes |= {"u": memory, "m": memory * order, "h": hidden, "o": classes}
         membrane = config["readout"] == "membrane"
+        # beta_o = 0: every spike has one weight in the sum of potentials; with a leak, late ones would count for less.
         threshold = {**THRESHOLD, **({"o": INTEGRATE_ONLY} if membrane else {}), **options["threshold"]}
-        beta, alpha = {**BETA, **options["beta"]}, {**ALPHA, **options["alpha"]}
+        beta = {**BETA, **({"o": 0.0} if membrane else {}), **options["beta"]}
+        alpha = {**ALPHA, **options["alpha"]}
+        fixed = {*options["fixed"], *(["o"] if membrane else [])}
         self.populations = nn.ModuleDict(
             {
                 name: Population(
@@ -73,7 +77,7 @@ class L2MU(Model):
                     threshold=threshold[name],
                     alpha=alpha[name] if self.synaptic else None,
                     per_neuron=options["per_neuron"],
-                    learn=options["learn"] and not (membrane and name == "o"),
+                    learn=options["learn"] and name not in fixed,
                 )
                 for name, size in sizes.items()
             }
@@ -83,7 +87,7 @@ class L2MU(Model):
             state = state.T
         self.register_buffer("A", torch.tensor(state, dtype=torch.float32))
         self.register_buffer("B", torch.tensor(options["memory_gain"] * drive, dtype=torch.float32))
-        # The sum over the window of a leaky integrator: this factor keeps the logits near one at the start.
+        # The sum over the window of an integrator: this factor keeps the logits near one at the start.
         middle = float(np.mean(beta["o"]))
         self.readout_scale = max(1.0 - middle, 1e-2) * 4.0 / window if membrane else 1.0
         self.E_x = nn.Parameter(_lecun_uniform(memory, features))
@@ -105,16 +109,17 @@ class L2MU(Model):
         memory: int = 8,
         order: int = 8,
         theta: float = 16.0,
-        hidden: int = 128,
+        hidden: int = 192,
         neuron: str = "leaky",
         encoder: str = "single",
         pop: int = 16,
         encoding: int = 96,
         encoded: int = 96,
         legacy_transposed_A: bool = False,
-        readout: str = "count",
+        readout: str = "membrane",
         per_neuron: bool = True,
         learn: bool = True,
+        fixed: Sequence[str] = ("m",),
         beta: Mapping[str, Initial] | None = None,
         threshold: Mapping[str, Initial] | None = None,
         alpha: Mapping[str, Initial] | None = None,
@@ -122,8 +127,8 @@ class L2MU(Model):
         recurrent_gain: float = 0.3,
         slope: float = 2.0,
         dropout: float = 0.0,
-        rate_weight: float = 1.0,
-        rate_band: Sequence[float] = (0.03, 0.35),
+        rate_weight: float = 100.0,
+        rate_band: Sequence[float] = (0.05, 0.35),
     ) -> Self:
         for value, known, what in (
             (neuron, NEURONS, "neuron"),
@@ -145,6 +150,7 @@ class L2MU(Model):
         options: dict[str, Any] = {
             "per_neuron": per_neuron,
             "learn": learn,
+            "fixed": fixed,
             "memory_gain": memory_gain,
             "recurrent_gain": recurrent_gain,
             "slope": slope,
@@ -204,7 +210,9 @@ class L2MU(Model):
             product(e, self.E_x), product(e, self.W_x), self.E_h, self.E_m, self.W_h, self.W_m, self.get_buffer("A"),
             self.get_buffer("B"), self.slope, self.synaptic, *leaks,
         )  # fmt: skip
-        drive = self.output(self.dropout(spikes["h"])) * self.readout_scale
+        # One mask for all steps: a hidden neuron is missing for the whole window.
+        heard = spikes["h"] * self.dropout(torch.ones_like(spikes["h"][0])) if self.training else spikes["h"]
+        drive = self.output(heard) * self.readout_scale
         spikes["o"], potential = self.population("o").fire(drive, self.slope)
         return (spikes["o"] if self.config["readout"] == "count" else potential).sum(dim=0), spikes
 

@@ -11,7 +11,10 @@ from edgehar.models.l2mu import L2MU
 
 
 def reference_run(model: L2MU, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Logits [b, k] and spikes [T, b, n] of every population for x [b, w, c]; gradients reach `model`'s parameters."""
+    """Logits [b, k] and spikes [T, b, n] of every population for x [b, w, c]; gradients reach `model`'s parameters.
+
+    Without dropout.
+    """
     neurons = {name: _Neuron(model, name) for name in model.populations}
     memory, order = model.config["memory"], model.config["order"]
     batch = x.shape[0]
@@ -30,7 +33,7 @@ def reference_run(model: L2MU, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         held = s_m.view(batch, memory, order) @ state.t()
         s_m = neurons["m"]((held + s_u[:, :, None] * drive).flatten(1))
         s_h = neurons["h"](e @ model.W_x.t() + s_h @ model.W_h.t() + s_m @ model.W_m.t())
-        neurons["o"](model.dropout(s_h) @ weight.t() + bias)
+        neurons["o"](s_h @ weight.t() + bias)
         potentials.append(neurons["o"].potential)
     spikes = {name: torch.stack(neuron.spikes) for name, neuron in neurons.items()}
     counted = spikes["o"] if model.config["readout"] == "count" else torch.stack(potentials)

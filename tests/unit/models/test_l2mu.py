@@ -10,7 +10,7 @@ from edgehar.errors import UsageError
 from edgehar.models.l2mu import L2MU
 from edgehar.models.l2mu_reference import reference_run
 
-SMALL = {"memory": 3, "order": 4, "theta": 6.0, "hidden": 20, "pop": 5, "encoding": 12, "encoded": 10}
+SMALL = {"memory": 3, "order": 4, "theta": 6.0, "hidden": 20, "pop": 5, "encoding": 12, "encoded": 10, "fixed": ()}
 CASES = [
     {"neuron": "leaky", "encoder": "single", "readout": "count"},
     {"neuron": "leaky", "encoder": "stacked", "readout": "membrane"},
@@ -105,6 +105,12 @@ def test_penalty_pushes_a_dead_memory_to_life_and_leaves_a_live_one():
     live(x)
     assert live.penalty() == 0.0
     assert set(live.rates(x)) == {"enc0", "u", "m", "h", "o"}
+
+
+def test_fixed_populations_keep_their_leaks():
+    trained = {n for n, p in small(fixed=("m", "u")).named_parameters() if p.requires_grad}
+    assert "populations.h.beta" in trained
+    assert not trained & {f"populations.{p}.{v}" for p in "mu" for v in ("beta", "threshold")}
 
 
 def test_unknown_choice_names_the_known_ones():
