@@ -1,0 +1,55 @@
+"""Result rows merge by id; README's table is built from them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+
+
+@pytest.fixture
+def modules(monkeypatch):
+    """The scripts of benchmarks/, importable as they are when one of them runs."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import readme
+    import rows
+
+    yield rows, readme
+    for name in ("rows", "readme"):
+        sys.modules.pop(name, None)
+
+
+def row(rows, name, value, **extras):
+    given = {"title": "a task", "model": "cnn", "seconds": 30, "stamps": [], **extras}
+    return rows.Row(name, value, "%", 0.5, 3, "python benchmarks/accuracy.py x", split="s", extras=given)
+
+
+def test_merge_replaces_by_id_and_keeps_the_rest(modules, tmp_path):
+    rows, _ = modules
+    path = tmp_path / "accuracy.jsonl"
+    rows.merge_rows(path, [row(rows, "b", 1.0), row(rows, "a", 2.0)])
+    rows.merge_rows(path, [row(rows, "b", 3.0)])
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(line["id"], line["value"]) for line in lines] == [("a", 2.0), ("b", 3.0)]
+    keys = {"id", "value", "unit", "std", "n", "command", "machine", "date", "commit", "bundle_sha256", "split"}
+    assert keys <= set(lines[0])
+
+
+def test_readme_table(modules, tmp_path):
+    rows, readme = modules
+    text = "before\n<!-- table:accuracy begin -->\nold\n<!-- table:accuracy end -->\nafter\n"
+    assert "Not measured yet" in readme.filled(text, tmp_path)
+    forest = row(rows, "acc.t.rf", 96.0, model="rf", macro_f1=95.0)
+    stamped = row(rows, "acc.t.cnn", 95.0, macro_f1=94.0, parameters=12345, stamps=["TEST-SELECTED"], seconds=7200)
+    rows.merge_rows(tmp_path / "accuracy.jsonl", [stamped, forest])
+    filled = readme.filled(text, tmp_path)
+    lines = filled.splitlines()
+    assert lines[0] == "before"
+    assert lines[-1] == "after"
+    assert lines[4] == "| a task | random forest | 96.00 ± 0.50 | 95.00 |  | 3 | 30 s | `acc.t.rf` |"
+    assert lines[5] == "|  | CNN `TEST-SELECTED` | 95.00 ± 0.50 | 94.00 | 12,345 | 3 | 2.0 h | `acc.t.cnn` |"
+    assert readme.filled(filled, tmp_path) == filled
