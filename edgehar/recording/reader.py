@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from mcap.records import Channel, Footer, Metadata, Schema
+from mcap.records import Footer, Statistics
 
 from edgehar.errors import InputError, Reason, UsageError
 from edgehar.recording import encoding
 from edgehar.recording.encoding import Label, Samples
+from edgehar.recording.head import Head, HeadReader
 from edgehar.recording.walk import Payload, TornChunk, walk
 from edgehar.types import Chunk, StreamSpec
 
@@ -20,16 +21,15 @@ from edgehar.types import Chunk, StreamSpec
 class Recording:
     """One recording. Opening reads only its head; samples and labels are read when asked for."""
 
-    def __init__(
-        self, path: Path, specs: dict[str, StreamSpec], about: Mapping[str, str], extra: Mapping[str, str]
-    ) -> None:
+    def __init__(self, path: Path, head: Head) -> None:
         self.path = path
-        self.specs = specs
-        self.subject = about.get("subject", "")
-        self.session = about.get("session", "")
-        self.placement = about.get("placement", "")
-        self.environment = about.get("environment", "")
-        self.extra = dict(extra)
+        self.specs = head.specs
+        self.subject = head.about.get("subject", "")
+        self.session = head.about.get("session", "")
+        self.placement = head.about.get("placement", "")
+        self.environment = head.about.get("environment", "")
+        self.extra = dict(head.extra)
+        self.topics = head.topics
         self._labels: tuple[Label, ...] | None = None
         self._truncated = False
 
@@ -37,27 +37,28 @@ class Recording:
     def open(cls, path: str | os.PathLike[str]) -> Self:
         """Read who, where and which streams. Raises MissingError or InputError that names the file."""
         path = Path(path)
-        schemas: dict[int, bytes] = {}
-        specs: dict[str, StreamSpec] = {}
-        metadata: dict[str, dict[str, str]] = {}
+        reader = HeadReader()
+        at_samples = False
         for record in walk(path):
-            if isinstance(record, Metadata):
-                metadata[record.name] = record.metadata
-            elif isinstance(record, Schema):
-                schemas[record.id] = record.data
-            elif isinstance(record, Channel):
-                if record.topic.startswith(encoding.STREAM_TOPIC_PREFIX):
-                    name = record.topic.removeprefix(encoding.STREAM_TOPIC_PREFIX)
-                    specs[name] = encoding.decode_spec(schemas[record.schema_id])
-            elif isinstance(record, Payload | TornChunk):
-                break  # everything that describes the recording stands before its first chunk
-        if encoding.METADATA not in metadata:
+            if isinstance(record, Payload | TornChunk):
+                if not at_samples and (head := reader.head()) is not None:
+                    return cls(path, head)
+                at_samples = True  # the head at the front is damaged: go on to the copy at the end
+            else:
+                reader.add(record)
+        if (head := reader.head()) is not None:
+            return cls(path, head)
+        if encoding.METADATA in reader.metadata or at_samples:
             raise InputError(
-                f"{path} is an MCAP file, but not a recording of edgehar",
-                reason=Reason.FORMAT,
-                hint="turn other sources into recordings with: edgehar import",
+                f"{path} is damaged: what describes the recording does not match its checksum",
+                reason=Reason.DAMAGED,
+                hint="its samples cannot be interpreted without it; take a backup copy",
             )
-        return cls(path, specs, metadata[encoding.METADATA], metadata.get(encoding.METADATA_EXTRA, {}))
+        raise InputError(
+            f"{path} is an MCAP file, but not a recording of edgehar",
+            reason=Reason.FORMAT,
+            hint="turn other sources into recordings with: edgehar import",
+        )
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -110,32 +111,36 @@ class Recording:
 
     def _messages(self, stream: str | None) -> Iterator[bytes]:
         """Payloads of `stream`; collects labels and notices a missing footer on the way."""
-        topics: dict[int, str] = {}
         labels: list[Label] = []
         wanted = None if stream is None else encoding.STREAM_TOPIC_PREFIX + stream
         whole = False
         torn: TornChunk | None = None
+        messages = 0
         for record in walk(self.path):
             if isinstance(record, Payload):
                 if torn is not None:
-                    raise InputError(
-                        f"{self.path} is damaged: its chunk up to byte {torn.end_byte} is unreadable ({torn.why})",
-                        reason=Reason.DAMAGED,
-                        hint=f"save the rest: edgehar repair {self.path} REPAIRED.mcap",
-                    )
-                topic = topics.get(record.channel_id, "")
+                    raise self._damaged(f"its chunk up to byte {torn.end_byte} is unreadable ({torn.why})")
+                messages += 1
+                topic = self.topics.get(record.channel_id, "")
                 if topic == encoding.LABELS_TOPIC:
                     labels.append(encoding.decode_label(record.data))
                 elif topic == wanted:
                     yield record.data
-            elif isinstance(record, Channel):
-                topics[record.id] = record.topic
             elif isinstance(record, TornChunk):
                 torn = record  # at the very end of the file this is a power cut, further up it is damage
+            elif isinstance(record, Statistics) and record.message_count != messages:
+                raise self._damaged(f"it holds {messages} readable messages of {record.message_count}")
             elif isinstance(record, Footer):
                 whole = True
         self._labels = tuple(labels)
         self._truncated = not whole or torn is not None
+
+    def _damaged(self, what: str) -> InputError:
+        return InputError(
+            f"{self.path} is damaged: {what}",
+            reason=Reason.DAMAGED,
+            hint=f"save the rest: edgehar repair {self.path} REPAIRED.mcap",
+        )
 
 
 def chunk_of(spec: StreamSpec, parts: list[Samples]) -> Chunk:

@@ -6,8 +6,6 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mcap.records import Channel
-
 from edgehar.errors import InputError, Reason
 from edgehar.recording import encoding
 from edgehar.recording.reader import Recording, chunk_of
@@ -34,7 +32,6 @@ def repair(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Repaire
             reason=Reason.TRUNCATED,
             hint="record it again: edgehar record",
         )
-    topics: dict[int, str] = {}
     samples = labels = lost = 0
     gap_before: set[str] = set()
     with RecordingWriter(
@@ -50,14 +47,14 @@ def repair(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Repaire
             if isinstance(record, TornChunk):
                 lost += 1
                 gap_before = set(source.specs)
-            elif isinstance(record, Channel):
-                topics[record.id] = record.topic
-            elif isinstance(record, Payload) and topics[record.channel_id] == encoding.LABELS_TOPIC:
+            elif not isinstance(record, Payload) or record.channel_id not in source.topics:
+                continue
+            elif source.topics[record.channel_id] == encoding.LABELS_TOPIC:
                 label = encoding.decode_label(record.data)
                 writer.label(label.t0_ns, label.t1_ns, label.label)
                 labels += 1
-            elif isinstance(record, Payload):
-                stream = topics[record.channel_id].removeprefix(encoding.STREAM_TOPIC_PREFIX)
+            else:
+                stream = source.topics[record.channel_id].removeprefix(encoding.STREAM_TOPIC_PREFIX)
                 chunk = chunk_of(source.specs[stream], [encoding.decode_samples(record.data)])
                 if stream in gap_before and len(chunk):
                     flags = chunk.flags.copy()

@@ -18,7 +18,7 @@ import lz4.frame  # type: ignore[import-untyped]  # comes with mcap
 from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
 from mcap.opcode import Opcode
-from mcap.records import Channel, Footer, McapRecord, Metadata, Schema
+from mcap.records import Channel, Footer, McapRecord, Metadata, Schema, Statistics
 
 from edgehar.errors import InputError, MissingError, Reason
 
@@ -27,8 +27,14 @@ _MAX_RECORD_BYTES = 1 << 28  # a longer record is a damaged length, not a second
 _RECORD = struct.Struct("<BQ")  # opcode, length
 _CHUNK = struct.Struct("<QQQII")  # start, end, uncompressed size, CRC-32, length of the compression's name
 _MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
-_RARE: Mapping[int, type[Schema | Channel | Metadata | Footer]] = MappingProxyType(
-    {Opcode.SCHEMA: Schema, Opcode.CHANNEL: Channel, Opcode.METADATA: Metadata, Opcode.FOOTER: Footer}
+_RARE: Mapping[int, type[Schema | Channel | Metadata | Statistics | Footer]] = MappingProxyType(
+    {
+        Opcode.SCHEMA: Schema,
+        Opcode.CHANNEL: Channel,
+        Opcode.METADATA: Metadata,
+        Opcode.STATISTICS: Statistics,
+        Opcode.FOOTER: Footer,
+    }
 )
 _TORN = (McapError, struct.error, ValueError, RuntimeError, EOFError)  # what cut-off or damaged bytes raise
 
@@ -79,9 +85,8 @@ def walk(path: Path) -> Iterator[Record]:
             try:
                 records = _open_chunk(body, path) if opcode == Opcode.CHUNK else _rare(opcode, body)
             except _TORN as error:
-                if opcode != Opcode.CHUNK:
-                    return
-                yield TornChunk(file.tell(), f"{type(error).__name__}: {error}")
+                if opcode == Opcode.CHUNK:
+                    yield TornChunk(file.tell(), f"{type(error).__name__}: {error}")
                 continue
             yield from records
             if opcode == Opcode.FOOTER:

@@ -6,6 +6,7 @@ import errno
 import os
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
@@ -17,6 +18,7 @@ from mcap.writer import CompressionType, IndexType, Writer
 from edgehar.errors import EdgeHarError, InputError, MissingError, Reason, UsageError
 from edgehar.recording import encoding
 from edgehar.recording.encoding import Label
+from edgehar.recording.head import CHECKSUM, checksum
 from edgehar.types import Chunk, StreamSpec
 
 CHUNK_NS = 1_000_000_000  # samples that one MCAP chunk may span, hence the most that a kill can lose
@@ -57,11 +59,11 @@ class RecordingWriter:
             compression=CompressionType.LZ4,
             index_types=IndexType.CHUNK | IndexType.METADATA,
         )
+        extra = {str(key): str(value) for key, value in (extra or {}).items()}
+        self._described: dict[int, tuple[str, bytes]] = {}
         about = {"subject": subject, "session": session, "placement": placement, "environment": environment}
         try:
             self._mcap.start(profile="edgehar")
-            self._mcap.add_metadata(encoding.METADATA, about)
-            self._mcap.add_metadata(encoding.METADATA_EXTRA, {str(k): str(v) for k, v in (extra or {}).items()})
             self._channels = {
                 name: self._register(
                     encoding.STREAM_TOPIC_PREFIX + name,
@@ -75,13 +77,21 @@ class RecordingWriter:
             self._labels = self._register(
                 encoding.LABELS_TOPIC, "json", "edgehar.Label", "jsonschema", b'{"type":"object"}'
             )
+            about[CHECKSUM] = checksum(about, extra, self._described)
+            self._write_head = partial(self._write_metadata, about, extra)
+            self._write_head()
             self._file.flush()
         except OSError as error:
             raise self._give_up(error) from error
 
+    def _write_metadata(self, about: dict[str, str], extra: dict[str, str]) -> None:
+        self._mcap.add_metadata(encoding.METADATA, about)
+        self._mcap.add_metadata(encoding.METADATA_EXTRA, extra)
+
     def _register(self, topic: str, encoding_name: str, schema_name: str, schema_encoding: str, text: bytes) -> int:
         schema = self._mcap.register_schema(schema_name, schema_encoding, text)
         channel = self._mcap.register_channel(topic, encoding_name, schema)
+        self._described[channel] = (topic, text)
         # The package puts both into the first chunk; a second copy ahead of it survives the loss of that chunk.
         records = RecordBuilder()
         Schema(data=text, encoding=schema_encoding, id=schema, name=schema_name).write(records)
@@ -127,6 +137,8 @@ class RecordingWriter:
         if not self._open:
             return
         try:
+            self._mcap.flush()  # type: ignore[no-untyped-call]
+            self._write_head()  # a second copy, should the first be damaged
             self._mcap.finish()  # type: ignore[no-untyped-call]
             self._file.close()
         except OSError as error:

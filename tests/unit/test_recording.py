@@ -177,6 +177,30 @@ def test_damage_inside_is_refused_and_repair_marks_the_gap(tmp_path: Path, damag
     assert not chunk.flags[np.arange(450) != damaged * 50].any()
 
 
+def test_damaged_head_is_taken_from_its_copy_at_the_end(tmp_path: Path) -> None:
+    chunk = make_chunk(100)
+    path = write(tmp_path / "r.mcap", chunk, subject="zoe", session="s1")
+    whole = path.read_bytes()
+    assert whole.count(b"zoe") == 2
+    path.write_bytes(whole.replace(b"zoe", b"bob", 1))
+    assert Recording.open(path).subject == "zoe"
+    assert_equal(Recording.open(path).read(), chunk)
+    path.write_bytes(whole.replace(b"zoe", b"bob"))
+    with pytest.raises(InputError, match="does not match its checksum"):
+        Recording.open(path)
+
+
+def test_a_chunk_that_vanished_is_noticed(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.mcap", make_chunk(500))
+    content = bytearray(path.read_bytes())
+    for first, _ in chunk_starts(path)[3:4]:
+        record = content.rfind(b"\x06", 0, first - 40)  # the opcode in front of the chunk's length and stamps
+        content[record] = 0x7F
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="readable messages of 10"):
+        Recording.open(path).read()
+
+
 def test_damaged_last_chunk_counts_as_cut_off(tmp_path: Path) -> None:
     path = write(tmp_path / "r.mcap", make_chunk(500))
     first, last = chunk_starts(path)[-1]
