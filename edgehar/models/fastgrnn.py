@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from edgehar.errors import Reason, UsageError
 from edgehar.models.base import Model, Tensors
 from edgehar.train.kernels.fastgrnn import fastgrnn_states
 
@@ -45,10 +42,7 @@ class FastGRNN(Model):
     zeta and nu are sigmoids of trained numbers that start at 1 and -4, as in the source. Gate biases start at
     log(m - 1) with memories m spread evenly from 2 samples to `longest_memory` (0: all at 1, as in the source).
 
-    Training only: `dropout` on the state before the head; `supervise_at`, the fractions of the window after which
-    the head is trained besides the end; `aux_groups`, the group of each label. With it the windows carry the finer
-    labels, the head and its logits are of the groups, and a second head, never exported, learns the finer labels
-    with weight `aux_weight`.
+    `dropout` acts on the state before the head, in training only.
     """
 
     family: ClassVar[str] = "fastgrnn"
@@ -57,16 +51,12 @@ class FastGRNN(Model):
         self,
         channels: int,
         classes: int,
-        window: int,
         *,
         hidden: int,
         rank_w: int | None,
         rank_u: int | None,
         longest_memory: float,
         dropout: float,
-        supervise_at: Sequence[float],
-        aux_groups: Sequence[int],
-        aux_weight: float,
     ) -> None:
         super().__init__()
         self.hidden, self.rank_w, self.rank_u = hidden, rank_w, rank_u
@@ -81,18 +71,6 @@ class FastGRNN(Model):
         self.zeta, self.nu = nn.Parameter(torch.tensor([1.0])), nn.Parameter(torch.tensor([-4.0]))
         self.fc = nn.Linear(hidden, classes)
         self.dropout = nn.Dropout(dropout)
-        self.steps = sorted({*(max(1, round(at * window)) for at in supervise_at), window})
-        self.aux: nn.Linear | None = None
-        if aux_groups:
-            if set(aux_groups) != set(range(classes)):
-                raise UsageError(
-                    f"aux_groups {list(aux_groups)} do not name each of the {classes} classes",
-                    reason=Reason.VALUE,
-                    hint="give one group number per label of the windows, from 0 to classes - 1",
-                )
-            self.aux = nn.Linear(hidden, len(aux_groups))
-        self.aux_weight = aux_weight
-        self.groups = torch.tensor(list(aux_groups), dtype=torch.int64)
 
     @classmethod
     def build(
@@ -100,28 +78,21 @@ class FastGRNN(Model):
         *,
         channels: int,
         classes: int,
-        window: int,
+        window: int,  # noqa: ARG003  (a recurrent cell has no length)
         hidden: int = 80,
         rank_w: int | None = None,
         rank_u: int | None = None,
         longest_memory: float = 0.0,
         dropout: float = 0.0,
-        supervise_at: Sequence[float] = (),
-        aux_groups: Sequence[int] = (),
-        aux_weight: float = 1.0,
     ) -> Self:
         return cls(
             channels,
             classes,
-            window,
             hidden=hidden,
             rank_w=rank_w,
             rank_u=rank_u,
             longest_memory=longest_memory,
             dropout=dropout,
-            supervise_at=supervise_at,
-            aux_groups=aux_groups,
-            aux_weight=aux_weight,
         )
 
     def states(self, x: Tensor) -> Tensor:
@@ -133,18 +104,6 @@ class FastGRNN(Model):
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.fc(self.dropout(self.states(x)[-1]))
         return logits
-
-    def loss(self, x: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
-        """Cross-entropy, averaged over the supervised steps; plus that of the auxiliary head on the finer labels."""
-        at = torch.tensor([step - 1 for step in self.steps if step <= x.shape[1]])
-        states = self.dropout(self.states(x)[at]).flatten(0, 1)
-
-        def cross_entropy(head: nn.Linear, target: Tensor) -> Tensor:
-            return F.cross_entropy(head(states), target.repeat(len(at)), label_smoothing=label_smoothing)
-
-        if self.aux is None:
-            return cross_entropy(self.fc, y)
-        return cross_entropy(self.fc, self.groups[y]) + self.aux_weight * cross_entropy(self.aux, y)
 
     def export(self) -> tuple[dict[str, Any], Tensors]:
         model = {

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from edgehar.errors import UsageError
 from edgehar.models.fastgrnn import FastGRNN
 from edgehar.train.kernels.fastgrnn import fastgrnn_states, fastgrnn_states_plain
 from edgehar.train.kernels.tanh import tanh32
@@ -93,29 +92,19 @@ def test_low_rank_products_start_with_the_spread_of_full_matrices():
         assert 0.7 < float(ratio) < 1.4
 
 
-def test_auxiliary_head_learns_finer_labels_and_is_never_exported():
-    model = build(classes=2, aux_groups=(0, 1, 0), dropout=0.2, supervise_at=(0.5, 0.75))
-    assert model.steps == [10, 15, 20]
-    x, y = torch.randn(6, 20, 5), torch.tensor([0, 1, 2, 0, 1, 2])
-    loss = model.loss(x, y, label_smoothing=0.1)
-    loss.backward()
-    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
-    assert model(x).shape == (6, 2)
-    assert model.export()[1]["fc_w"].shape == (2, 12)
+def test_dropout_acts_in_training_only():
+    model = build(dropout=0.5)
+    x = torch.randn(6, 20, 5)
+    assert not torch.equal(model(x), model(x))
+    model.eval()
+    assert torch.equal(model(x), model(x))
 
 
-@pytest.mark.parametrize("groups", [(0, 0, 0), (0, 1, 2)])
-def test_groups_that_do_not_cover_the_classes_are_refused(groups):
-    with pytest.raises(UsageError, match="aux_groups"):
-        build(classes=2, aux_groups=groups)
-
-
-def test_loss_supervises_the_named_steps():
-    model = build(supervise_at=(0.5,))
-    x, y = torch.randn(8, 20, 5), torch.arange(8) % 4
-    cross_entropy = torch.nn.functional.cross_entropy
-    expected = (cross_entropy(model(x[:, :10]), y) + cross_entropy(model(x), y)) / 2
-    torch.testing.assert_close(model.loss(x, y), expected)
+def test_gate_biases_start_with_the_memories_asked_for():
+    """With s = 0 the gate keeps z = (m - 1) / m of the state: memory m samples."""
+    z = torch.sigmoid(build(longest_memory=30.0).b_z.detach())
+    memory = 1 / (1 - z)
+    torch.testing.assert_close(memory[[0, -1]], torch.tensor([2.0, 30.0]), rtol=0.01, atol=0)
 
 
 def test_a_few_steps_of_training_lower_the_loss():
