@@ -105,7 +105,7 @@ def _screen(players: Any) -> Any:
         return LiveTable(
             title=lambda: f"{players.subject}: {now.title}",
             truth=score.truth,
-            footer=lambda: f"{score.line()}   {now.done_s:.0f} of {total_s:.0f} s",
+            footer=lambda: f"{score.line()}   {now.played_s:.0f} of {total_s:.0f} s",
         )
 
     return make

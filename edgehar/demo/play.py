@@ -24,7 +24,19 @@ class Now:
 
     def __init__(self) -> None:
         self.title = ""
-        self.done_s = 0.0
+        self._before_s = 0.0
+        self._stream = StreamTally()
+
+    def begin(self, title: str) -> StreamTally:
+        """The next recording starts; returns what counts its samples."""
+        self._before_s = self.played_s
+        self.title, self._stream = title, StreamTally()
+        return self._stream
+
+    @property
+    def played_s(self) -> float:
+        """Seconds of stream so far."""
+        return self._before_s + self._stream.duration_s
 
 
 class _Scorer:
@@ -59,10 +71,8 @@ async def play(pipeline: Pipeline, cast: Cast, *, speed: float, screen: Screen |
             for take in cast.takes:
                 if stop.event.is_set():
                     break
-                stream = StreamTally()
-                now.title = take.title
+                stream = now.begin(take.title)
                 async with open_source(SourceUri.parse(take.address).having(speed=repr(speed))) as source:
                     score.watch(source)
                     await run_live(source, pipeline, sinks, stop=stop, stream=stream, decisions=decisions)
-                now.done_s += stream.duration_s
-    return score, now.done_s, stop.interrupted
+    return score, now.played_s, stop.interrupted
