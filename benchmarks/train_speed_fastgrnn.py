@@ -4,7 +4,8 @@
 
 One epoch is one pass over UCI HAR's 7,352 training windows of 128 samples and 9 channels, H = 80, full matrices,
 batch 128, one thread: loss, gradients, clipping and AdamW, without augmentation. The windows are random numbers: the
-work does not depend on them. The two are timed in turn, so that other load on the machine meets both.
+work does not depend on them. Seconds are of processor time and the two are timed in turn: other load on the machine
+hardly counts and meets both.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def main() -> None:
 
 
 def time_in_turn(kinds: dict[str, type[FastGRNN]], *, batch: int, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each training step, the first of each kind left out."""
+    """Processor seconds of each training step, the first of each kind left out."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(batch, STEPS, CHANNELS, generator=generator)
     y = torch.randint(CLASSES, (batch,), generator=generator)
@@ -73,12 +74,12 @@ def time_in_turn(kinds: dict[str, type[FastGRNN]], *, batch: int, rounds: int) -
     seconds: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(rounds + 1):
         for name, model in models.items():
-            started = time.perf_counter()
+            started = time.process_time()
             optimizers[name].zero_grad(set_to_none=True)
             model.loss(x, y).backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizers[name].step()
-            seconds[name].append(time.perf_counter() - started)
+            seconds[name].append(time.process_time() - started)
     return {name: times[1:] for name, times in seconds.items()}
 
 
