@@ -12,24 +12,27 @@ import typer
 
 
 def run(
-    bundle: Annotated[Path, typer.Argument(help="The model, a .edgehar file.", show_default=False)],
+    bundle: Annotated[Path | None, typer.Argument(help="The model, a .edgehar file.", show_default=False)] = None,
     *,
     source: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(help="replay:FILE, virtual:imu or stdin:csv; keys as ?k=v&k=v.", show_default=False),
-    ],
+    ] = None,
     sink: Annotated[
         list[str] | None, typer.Option(help="console (default), jsonl:PATH or jsonl:-; may repeat.", show_default=False)
     ] = None,
     speed: Annotated[
         float | None, typer.Option(help="Stream seconds a second; 0 is as fast as it goes.", show_default="1")
     ] = None,
-    runtime: Annotated[str, typer.Option(help="numba or reference.")] = "numba",
+    runtime: Annotated[str | None, typer.Option(help="numba or reference.", show_default="numba")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout, a summary last.")] = False,
     record: Annotated[
         Path | None, typer.Option(help="Also record the stream here (.mcap).", show_default=False)
     ] = None,
     duration: Annotated[float | None, typer.Option(help="Stop after so many seconds of stream.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="An edgehar.toml whose [run] table says what is not said here.")
+    ] = None,
 ) -> int:
     """Recognise activities live: BUNDLE decides on what SOURCE yields.
 
@@ -44,11 +47,25 @@ def run(
     from edgehar.sources import SourceUri, open_source
     from edgehar.types import StreamSpec
 
-    if len(source) != 1:
+    if config is not None:
+        from edgehar.config import load_settings
+
+        settings = load_settings(config).run
+        bundle = bundle or (Path(settings.bundle) if settings.bundle else None)
+        source = source or ([settings.source] if settings.source else None)
+        sink = sink or list(settings.sinks)
+        speed = settings.speed if speed is None else speed
+        runtime = runtime or settings.runtime
+        record = record or (Path(settings.record) if settings.record else None)
+    if bundle is None:
         raise UsageError(
-            f"{len(source)} sources, but a bundle has one contract",
+            "no bundle to run", reason=Reason.VALUE, hint="edgehar run BUNDLE --source SOURCE, or name a --config file"
+        )
+    if not source or len(source) != 1:
+        raise UsageError(
+            f"{len(source or [])} sources, but a bundle has one contract",
             reason=Reason.VALUE,
-            hint="give one --source (edgehar record takes several)",
+            hint="give one --source, such as virtual:imu (edgehar record takes several)",
         )
     addresses = sink or ([] if as_json else ["console"])
     if as_json:
@@ -66,7 +83,14 @@ def run(
         contract.kind, contract.channels, contract.rate_hz, contract.units, contract.axes, contract.placement
     )
     sinks = [open_sink(address) for address in addresses]
-    live = _run(opened, open_source(uri, expected=expected), sinks, runtime=runtime, record=record, duration_s=duration)
+    live = _run(
+        opened,
+        open_source(uri, expected=expected),
+        sinks,
+        runtime=runtime or "numba",
+        record=record,
+        duration_s=duration,
+    )
     try:
         summary = asyncio.run(live)
         _report(summary, as_json=as_json)

@@ -59,6 +59,18 @@ def test_console_writes_plain_lines_into_a_pipe_and_the_summary_to_stderr(bundle
     assert "latency p50" in err
 
 
+def test_a_settings_file_says_what_the_command_line_does_not(bundle, tmp_path, capsys):
+    settings = tmp_path / "edgehar.toml"
+    settings.write_text(f"[run]\nbundle = {str(bundle)!r}\nsource = {VIRTUAL!r}\nspeed = 0\nruntime = 'reference'\n")
+    code, out, _ = run(capsys, "--config", settings, "--json")
+    summary = json.loads(out.splitlines()[-1])["summary"]
+    assert code == 0
+    assert summary["decisions"] == 39
+    assert summary["runtime"] == "reference"
+    code, out, _ = run(capsys, "--config", settings, "--json", "--runtime", "numba")
+    assert json.loads(out.splitlines()[-1])["summary"]["runtime"] == "numba"
+
+
 def test_stamps_of_the_bundle_are_printed(tmp_path, capsys):
     stamped = random_bundle("gru", window=50, hop=25)
     save_bundle(replace(stamped, manifest=replace(stamped.manifest, stamps=("LEAKY",))), tmp_path / "l.edgehar")
