@@ -30,8 +30,9 @@ def forest_beside(bundle: Bundle, dataset: Dataset, subjects: list[str], *, seed
             reason=Reason.NOT_FOUND,
             hint="leave the forest out with --no-forest",
         )
-    classes = {new: list(old) for new, old in provenance.get("classes", {}).items()}
-    windows = cut_classes(dataset, window=manifest.window, hop=manifest.hop, classes=classes or manifest.labels)
+    merged = provenance.get("classes", {})
+    classes = {label: list(merged.get(label, [label])) for label in manifest.labels}
+    windows = cut_classes(dataset, window=manifest.window, hop=manifest.hop, classes=classes)
     train = windows.take(np.isin(windows.subject, sorted(trained_on)))
     test = windows.take(np.isin(windows.subject, subjects))
     probabilities = RandomForest().fit(train, seed=seed).probabilities(test)

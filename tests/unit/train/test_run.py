@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
+from toys import write_toy_dataset
 
 from edgehar.bundle import open_bundle, verify_bundle
-from edgehar.datasets.dataset import Dataset
-from edgehar.datasets.session import About, Session, Source
-from edgehar.datasets.store import write_dataset
 from edgehar.errors import InputError, LeakageError, MissingError, UsageError
 from edgehar.evaluate.run import evaluate_bundle
-from edgehar.recording import Label
 from edgehar.train.run import Reporter, RunConfig, execute, open_run
 from edgehar.train.settings import Settings
-from edgehar.types import StreamSpec
 
-RATE_HZ = 50.0
-CHANNELS = ("acc_x", "acc_y", "acc_z")
-LABELS = ("still", "slow", "fast")
 SETTINGS = Settings({"hidden": 8}).changed(
     ["recipe.epochs=3", "recipe.lr=0.03", "recipe.batch=16", "recipe.ema=0.8", "recipe.select='best-validation'"]
 )
@@ -28,33 +20,7 @@ SETTINGS = Settings({"hidden": 8}).changed(
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    """Six people who do three things of different pace, two seconds each twice."""
-    spec = StreamSpec("imu", CHANNELS, RATE_HZ, ("g",) * 3)
-    sessions = [session(spec, person, take) for person in range(6) for take in range(2)]
-    about = About(name="toy", format="test", labels=LABELS)
-    path = tmp_path_factory.mktemp("toy") / "dataset"
-    write_dataset(Source(about, sessions, len(sessions)), path)
-    return Dataset.open(path)
-
-
-def session(spec, person, take):
-    rng = np.random.default_rng(10 * person + take)
-    n = 240
-    t = np.arange(n) / RATE_HZ
-    pace = np.repeat([0.0, 2.0, 8.0], n // 3)
-    x = rng.normal(0, 0.1, (n, 3)) + np.sin(2 * np.pi * pace * t)[:, None]
-    t_ns = (t * 1e9).astype(np.int64)
-    edges = [*t_ns[:: n // 3].tolist(), int(t_ns[-1]) + 20_000_000]
-    labels = tuple(Label(a, b, name) for a, b, name in zip(edges[:-1], edges[1:], LABELS, strict=True))
-    return Session(
-        subject=f"p{person}",
-        name=f"take{take}",
-        spec=spec,
-        t_ns=t_ns,
-        seq=np.arange(n),
-        x=x.astype(np.float32),
-        labels=labels,
-    )
+    return write_toy_dataset(tmp_path_factory.mktemp("toy") / "dataset")
 
 
 def config(dataset, **changes):
