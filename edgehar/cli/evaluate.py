@@ -19,6 +19,9 @@ def evaluate(
     official_windows: Annotated[
         bool, typer.Option("--official-windows", help="Where the source cut its windows, not at the bundle's hop.")
     ] = False,
+    windows_of: Annotated[
+        Path | None, typer.Option(help="Windows and labels of the same recordings in this other dataset.")
+    ] = None,
     allow_leaky: Annotated[
         bool, typer.Option("--allow-leaky", help="Test on training people too; the result is stamped LEAKY.")
     ] = False,
@@ -35,12 +38,13 @@ def evaluate(
 
     opened, source = open_bundle(bundle), Dataset.open(dataset)
     people = _people(subjects, split, fold)
+    cut_by = source if official_windows else None if windows_of is None else Dataset.open(windows_of)
     with progress("evaluate") as report:
         told = evaluate_bundle(
             opened,
             source,
             subjects=people,
-            official_windows=official_windows,
+            windows_of=cut_by,
             allow_leaky=allow_leaky,
             runtime=runtime,
             progress=report,

@@ -42,24 +42,31 @@ def evaluate_bundle(
     dataset: Dataset,
     *,
     subjects: Sequence[str] = (),
-    official_windows: bool = False,
+    windows_of: Dataset | None = None,
     allow_leaky: bool = False,
     runtime: str = "numba",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Figures of the shipped pipeline on `subjects`; default: the bundle's test people, else everybody unseen.
 
-    Windows are taken at the bundle's hop, or with `official_windows` where the dataset's source cut them. Raises
-    LeakageError when the bundle was trained on one of the subjects, unless `allow_leaky`, which stamps LEAKY.
+    Windows are taken at the bundle's hop; or where the recordings of the same names in `windows_of` were cut, which
+    then give the labels too. Raises LeakageError when the bundle was trained on one of the subjects, unless
+    `allow_leaky`, which stamps LEAKY.
     """
     people, stamps = choose_subjects(bundle, dataset, subjects, allow_leaky=allow_leaky)
     chosen = [recording for recording in dataset.recordings if recording.subject in people]
     codes = label_codes(bundle, dataset)
     engine = make_runtime(runtime, bundle)
     decisions = Decisions()
+    cut = None if windows_of is None else {recording.name: recording for recording in windows_of.recordings}
     for done, recording in enumerate(chosen, 1):
-        starts = _starts(recording, dataset) if official_windows else None
-        stream(Pipeline(bundle, engine, starts=starts, clock=lambda: 0), recording, codes, decisions)
+        if cut is None:
+            pipeline = Pipeline(bundle, engine, clock=lambda: 0)
+            stream(pipeline, recording, recording.open().labels, codes, decisions)
+        elif recording.name in cut:
+            twin = cut[recording.name]
+            pipeline = Pipeline(bundle, engine, starts=_starts(recording, twin), clock=lambda: 0)
+            stream(pipeline, recording, twin.open().labels, codes, decisions)
         if progress is not None:
             progress(done, len(chosen))
     if not decisions.truth:
@@ -73,17 +80,22 @@ def evaluate_bundle(
         "bundle_sha256": bundle.sha256,
         "dataset": dataset.name,
         "subjects": sorted(people),
-        "windows_at": "the source's own windows" if official_windows else "the bundle's hop, free running",
+        "windows_at": "the bundle's hop, free running" if windows_of is None else f"the windows of {windows_of.name}",
         "runtime": runtime,
         "stamps": stamps,
         **summary(decisions, bundle.manifest.labels),
     }
 
 
-def stream(pipeline: Pipeline, recording: RecordingRef, codes: Mapping[str, int], decisions: Decisions) -> None:
+def stream(
+    pipeline: Pipeline,
+    recording: RecordingRef,
+    labels: Sequence[Label],
+    codes: Mapping[str, int],
+    decisions: Decisions,
+) -> None:
     """Push a whole recording and add its decisions."""
     source = recording.open()
-    labels = source.labels
     judged: list[Judged] = []
     for chunk in source.chunks():
         pipeline.push(chunk)
@@ -178,16 +190,16 @@ def label_codes(bundle: Bundle, dataset: Dataset) -> dict[str, int]:
     return known
 
 
-def _starts(recording: RecordingRef, dataset: Dataset) -> list[int]:
-    """Stream indices of the windows that the recording came cut into."""
-    if recording.window_starts is None:
+def _starts(recording: RecordingRef, twin: RecordingRef) -> list[int]:
+    """Stream indices of the recording's samples at which its twin was cut into windows."""
+    if twin.window_starts is None:
         raise UsageError(
-            f"{dataset.path} did not come cut into windows",
+            f"{twin.path} did not come cut into windows",
             reason=Reason.VALUE,
-            hint="leave --official-windows out",
+            hint="leave --official-windows and --windows-of out",
         )
     first = next(iter(recording.open().chunks())).seq[0]
-    return sorted({int(start - first) for start in recording.window_starts})
+    return sorted({int(start - first) for start in twin.window_starts})
 
 
 def _some(names: Sequence[str]) -> str:

@@ -73,7 +73,11 @@ def test_evaluate_streams_the_test_people(run, dataset, capsys):
         (("train", "--dataset", "DATASET", *SMALL, "--set", "options.depth=2", "--out", "NEW"), 2, "its options are"),
         (("train", "--dataset", "DATASET", *MIXED, "--out", "NEW"), 7, "--split subject"),
         (("evaluate", "RUN/gru.edgehar", "--dataset", "DATASET", "--subjects", "p1"), 7, "--allow-leaky"),
-        (("evaluate", "RUN/gru.edgehar", "--dataset", "DATASET", "--official-windows"), 2, "leave --official-windows"),
+        (
+            ("evaluate", "RUN/gru.edgehar", "--dataset", "DATASET", "--official-windows"),
+            2,
+            "leave --official-windows and",
+        ),
     ],
 )
 def test_refusals_say_what_to_do(run, dataset, tmp_path, capsys, arguments, code, told):
