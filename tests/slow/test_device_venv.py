@@ -38,7 +38,11 @@ def device(tmp_path_factory):
     place = tmp_path_factory.mktemp("device")
     source = place / "source"
     shutil.copytree(
-        ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv*", "venv*", "dist", "*_cache", "__pycache__")
+        ROOT,
+        source,
+        ignore=shutil.ignore_patterns(
+            ".git", ".venv*", "venv*", "build", "dist", "runs", "data", "*_cache", "__pycache__"
+        ),
     )
     call(sys.executable, "-m", "venv", place / "env", cwd=place)
     python = place / "env" / "bin" / "python"
