@@ -63,8 +63,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", metavar="ROW_ID", help="rows to measure, such as acc.uci_har6.cnn")
     parser.add_argument("--all", action="store_true", help="measure every row that has a recipe")
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "imu", help="source data")
-    parser.add_argument("--cache", type=Path, default=ROOT / "build" / "accuracy", help="imports, checkpoints, results")
+    add_places(parser)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes side by side")
     parser.add_argument("--inner", type=int, default=0, metavar="K", help="K folds inside the training people")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="vary a setting (with --inner)")
@@ -75,6 +74,11 @@ def parse() -> argparse.Namespace:
     if arguments.set and not arguments.inner:
         parser.error("--set is for choosing a recipe: give --inner K too; rows come from committed recipes only")
     return arguments
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "imu", help="source data")
+    parser.add_argument("--cache", type=Path, default=ROOT / "build" / "accuracy", help="imports, checkpoints, results")
 
 
 def changed(plan: Plan, changes: list[str]) -> Plan:

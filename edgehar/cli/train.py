@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from edgehar.train.run import Reporter, RunConfig
+    from edgehar.train.run import Reporter
+    from edgehar.train.run_config import RunConfig
     from edgehar.train.settings import Settings
     from edgehar.train.supervised import Epoch
 
@@ -50,7 +51,8 @@ def train(
 ) -> int:
     """Train on some people, test on others, with a random forest beside; write bundle, evaluation and plots."""
     from edgehar.train.classes import parse_classes
-    from edgehar.train.run import RunConfig, execute, open_run
+    from edgehar.train.run import execute, open_run
+    from edgehar.train.run_config import RunConfig
 
     config = None
     if dataset is not None and model and not resume:

@@ -24,68 +24,16 @@ import numpy as np
 from edgehar.bundle import save_bundle
 from edgehar.datasets.audit import audit
 from edgehar.datasets.dataset import Dataset
-from edgehar.datasets.splits import Split, hold_out, load_split, make_split
-from edgehar.datasets.windowset import WindowSet
-from edgehar.errors import InputError, MissingError, Reason, UsageError
+from edgehar.datasets.splits import Split
+from edgehar.errors import MissingError, Reason, UsageError
 from edgehar.evaluate.metrics import mean_std, summarise_confusion
 from edgehar.train.bundling import Sensor, make_bundle
-from edgehar.train.classes import Classes, class_table, cut_classes
+from edgehar.train.classes import class_table
 from edgehar.train.experiment import Parts, Trained, train_forest, train_network
-from edgehar.train.settings import Settings
+from edgehar.train.run_config import RunConfig, choose_split, load_windows
 from edgehar.train.supervised import Epoch
 
 CHECKPOINT = "checkpoint.safetensors"
-DEFAULT_WINDOW_S = 2.56
-DEFAULT_WINDOW_MULTIPLE = 16
-"""The default window is a multiple of this many samples, so that its half, the hop, suits a model's strides."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunConfig:
-    """Everything that decides a run's result. `split` is a protocol, or the path of a split file (.json).
-
-    window and hop in samples; 0 means the dataset's own windows, or 2.56 s and half of it. `test_subjects` holds
-    those people out instead of following a protocol.
-    """
-
-    dataset: str
-    model: str
-    settings: Settings
-    split: str = "subject"
-    folds: int = 5
-    test_subjects: tuple[str, ...] = ()
-    seeds: int = 1
-    window: int = 0
-    hop: int = 0
-    classes: Classes = ()
-    allow_leaky: bool = False
-    command: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """A table that `from_dict` reads back."""
-        classes = self.classes
-        kept = {name: list(old) for name, old in classes.items()} if isinstance(classes, Mapping) else list(classes)
-        plain = ("dataset", "model", "split", "folds", "seeds", "window", "hop", "allow_leaky", "command")
-        return {
-            **{name: getattr(self, name) for name in plain},
-            "test_subjects": list(self.test_subjects),
-            "classes": kept,
-            **self.settings.to_dict(),
-        }
-
-    @classmethod
-    def from_dict(cls, table: Mapping[str, Any], *, where: str) -> RunConfig:
-        """Read what `to_dict` wrote."""
-        plain = {name: value for name, value in table.items() if name not in ("options", "recipe", "test_subjects")}
-        settings = {name: table[name] for name in ("options", "recipe") if name in table}
-        try:
-            return cls(
-                **plain,
-                test_subjects=tuple(table.get("test_subjects", ())),
-                settings=Settings.from_dict(settings, where=where),
-            )
-        except TypeError as error:
-            raise InputError(f"{where}: {error}", reason=Reason.FORMAT, hint="start the run again") from None
 
 
 @dataclass(slots=True)
@@ -228,26 +176,6 @@ def figures(trained: Trained) -> dict[str, Any]:
         "seconds": round(trained.fit.seconds, 1),
         "history": [{"loss": epoch.loss, "validation": epoch.validation} for epoch in history],
     }
-
-
-def load_windows(config: RunConfig, dataset: Dataset) -> WindowSet:
-    """The windows that a run trains and tests on."""
-    window, hop = config.window, config.hop
-    if not window and not hop and dataset.window:
-        window, hop = dataset.window, dataset.hop
-    if not window:
-        samples = DEFAULT_WINDOW_S * dataset.rate_hz / DEFAULT_WINDOW_MULTIPLE
-        window = max(1, round(samples)) * DEFAULT_WINDOW_MULTIPLE
-    return cut_classes(dataset, window=window, hop=hop or max(1, window // 2), classes=config.classes)
-
-
-def choose_split(config: RunConfig, dataset: Dataset) -> Split:
-    """The split that a config names."""
-    if config.test_subjects:
-        return hold_out(dataset, config.test_subjects)
-    if config.split.endswith(".json"):
-        return load_split(config.split)
-    return make_split(dataset, config.split, k=config.folds)
 
 
 def choose(runs: list[dict[str, Any]]) -> dict[str, Any]:

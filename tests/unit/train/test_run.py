@@ -10,7 +10,8 @@ from toys import write_toy_dataset
 from edgehar.bundle import open_bundle, verify_bundle
 from edgehar.errors import InputError, LeakageError, MissingError, UsageError
 from edgehar.evaluate.run import evaluate_bundle
-from edgehar.train.run import Reporter, RunConfig, execute, open_run
+from edgehar.train.run import Reporter, execute, open_run
+from edgehar.train.run_config import RunConfig
 from edgehar.train.settings import Settings
 
 SETTINGS = Settings({"hidden": 8}).changed(
