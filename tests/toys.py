@@ -15,14 +15,18 @@ LABELS = ("still", "slow", "fast")
 SPEC = StreamSpec("imu", ("acc_x", "acc_y", "acc_z"), RATE_HZ, ("g",) * 3)
 
 
-def write_toy_dataset(path, people=6):
-    """People p0, p1, ... who do three things of different pace, 1.6 s each, in two takes."""
-    sessions = [_session(person, take) for person in range(people) for take in range(2)]
-    write_dataset(Source(About(name="toy", format="test", labels=LABELS), sessions, len(sessions)), path)
+def write_toy_dataset(path, people=6, window=0, hop=0):
+    """People p0, p1, ... who do three things of different pace, 1.6 s each, in two takes.
+
+    With a window and a hop the set counts as cut by its makers, who left out what does not lie within a label.
+    """
+    sessions = [_session(person, take, window, hop) for person in range(people) for take in range(2)]
+    about = About(name="toy", format="test", labels=LABELS, window=window, hop=hop)
+    write_dataset(Source(about, sessions, len(sessions)), path)
     return Dataset.open(path)
 
 
-def _session(person, take):
+def _session(person, take, window, hop):
     rng = np.random.default_rng(10 * person + take)
     n = 240
     t = np.arange(n) / RATE_HZ
@@ -31,4 +35,14 @@ def _session(person, take):
     t_ns = (t * 1e9).astype(np.int64)
     edges = [*t_ns[:: n // 3].tolist(), int(t_ns[-1]) + 20_000_000]
     labels = tuple(Label(a, b, name) for a, b, name in zip(edges[:-1], edges[1:], LABELS, strict=True))
-    return Session(f"p{person}", f"take{take}", SPEC, t_ns, np.arange(n), x.astype(np.float32), labels)
+    starts = [s for part in range(3) for s in range(80 * part, 80 * part + 80 - window + 1, hop or n)]
+    return Session(
+        subject=f"p{person}",
+        name=f"take{take}",
+        spec=SPEC,
+        t_ns=t_ns,
+        seq=np.arange(n),
+        x=x.astype(np.float32),
+        labels=labels,
+        window_starts=np.array(starts) if window else None,
+    )

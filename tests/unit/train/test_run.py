@@ -72,6 +72,20 @@ def test_the_bundle_is_what_was_trained(dataset, tmp_path):
     assert told["accuracy"] == pytest.approx(run["test"]["accuracy"], abs=8)  # other windows: the stream is not cut
 
 
+def test_the_pipeline_decides_as_torch_did_on_the_same_windows(tmp_path):
+    made = write_toy_dataset(tmp_path / "cut", window=32, hop=24)
+    lifted = SETTINGS.changed(["recipe.compand=20.0", "recipe.rectify_channels=['acc_x', 'acc_z']"])
+    given = RunConfig(dataset=str(made.path), model="gru", settings=lifted, test_subjects=("p2", "p3"))
+    out = tmp_path / "run"
+    run = execute(open_run(out, given, resume=False), out)["runs"][0]
+    assert verify_bundle(out / "gru.edgehar")["argmax_agreement"] == 1.0
+    told = evaluate_bundle(open_bundle(out / "gru.edgehar"), made, windows_of=made, runtime="reference")
+    for figure in ("windows", "accuracy", "macro_f1", "confusion", "per_subject"):
+        assert told[figure] == run["test"][figure]
+    assert told["calibration_error"] == pytest.approx(run["test"]["calibration_error"], abs=0.01)
+    assert told["unlabelled"] == told["no_data"] == 0
+
+
 def test_interrupted_run_resumes_to_the_same_bundle(dataset, tmp_path):
     def stop(_fold, seed, record):
         if seed == 1 and record.epoch == 1:
