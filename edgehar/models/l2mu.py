@@ -38,7 +38,7 @@ BETA: Mapping[str, Initial] = MappingProxyType(
 )
 # At 0.2 and order 8 the memory fires at 15 to 25 % whatever feeds it; below 0.1 it goes on firing without any input.
 THRESHOLD: Mapping[str, Initial] = MappingProxyType(
-    {"enc0": 0.5, "enc1": 0.5, "enc2": 0.5, "u": 0.25, "m": 0.2, "h": 0.5, "o": 1.0}
+    {"enc0": 0.5, "enc1": 0.5, "enc2": 0.5, "u": 0.5, "m": 0.2, "h": 0.5, "o": 1.0}
 )
 ALPHA: Mapping[str, Initial] = MappingProxyType(dict.fromkeys(BETA, 0.5))
 INTEGRATE_ONLY = 1e6
@@ -217,16 +217,16 @@ class L2MU(Model):
         return (spikes["o"] if self.config["readout"] == "count" else potential).sum(dim=0), spikes
 
     def penalty(self) -> Tensor:
-        """rate_weight * mean over memory neurons of the squared distance of their rate from `rate_band`.
+        """rate_weight times the squared distance of the memory's mean rate from `rate_band`.
 
-        Uses the spikes of the last forward pass. A memory that never fires, or always fires, stores nothing.
+        Uses the spikes of the last training pass. A memory that never fires, or always fires, stores nothing. For u
+        only the lower end counts; without it u may fall silent, as B's elements cancel and m hardly tells it to fire.
         """
-        if self.rate_weight == 0.0 or "m" not in self._spikes:
+        if self.rate_weight == 0.0 or not self._spikes:
             return torch.zeros(())
-        rate = self._spikes["m"].mean(dim=(0, 1))
         low, high = self.rate_band
-        outside = torch.relu(low - rate) + torch.relu(rate - high)
-        return self.rate_weight * outside.square().mean()
+        u, m = self._spikes["u"].mean(), self._spikes["m"].mean()
+        return self.rate_weight * (torch.relu(low - m) + torch.relu(m - high) + torch.relu(low - u)).square()
 
     @torch.no_grad()
     def rates(self, x: Tensor) -> dict[str, float]:
