@@ -115,14 +115,19 @@ def _set_threads(threads: int) -> None:
 def _reporting(config: RunConfig) -> Iterator[Reporter]:
     """Tells about epochs on a terminal's stderr, and about finished trainings in one line each."""
     from edgehar.cli.progress import progress
+    from edgehar.datasets.dataset import Dataset
     from edgehar.train.run import Reporter
+    from edgehar.train.run_config import choose_split
 
     reporter = Reporter(finished=_tell)
+    epochs = config.settings.recipe.epochs
     with progress(f"train {config.model}") as report:
         if report is not None:
+            folds = len(choose_split(config, Dataset.open(config.dataset)).folds)
 
-            def epoch(_fold: int, _seed: int, record: Epoch) -> None:
-                report(record.epoch + 1, config.settings.recipe.epochs)
+            def epoch(fold: int, seed: int, record: Epoch) -> None:
+                before = (fold * config.seeds + seed) * epochs
+                report(before + record.epoch + 1, folds * config.seeds * epochs)
 
             reporter.epoch = epoch
         yield reporter

@@ -11,10 +11,14 @@ import numpy as np
 
 from edgehar.datasets.windowset import WindowSet
 from edgehar.decide import softmax
+from edgehar.errors import InputError, UsageError
 from edgehar.evaluate.calibrate import fit_temperature
 from edgehar.evaluate.metrics import accuracy, confusion_matrix, macro_f1, summarise
+from edgehar.manifest import Contract, Manifest
 from edgehar.models import make_model
+from edgehar.models.base import Model
 from edgehar.models.rf import RandomForest
+from edgehar.runtimes.layout import check_tensors
 from edgehar.train.recipe import Recipe
 from edgehar.train.supervised import Epoch, FitResult, Probe, fit
 from edgehar.types import FloatArray, IntArray
@@ -80,6 +84,7 @@ def train_network(
         seed=seed,
         **options,
     )
+    check_runs(model, train)
     result = fit(
         model,
         train,
@@ -95,6 +100,21 @@ def train_network(
     if parts.validation is not None and validation_logits is not None:
         temperature = fit_temperature(validation_logits, parts.validation.y)
     return Trained(result, result.logits(parts.test), validation_logits, temperature)
+
+
+def check_runs(model: Model, train: WindowSet) -> None:
+    """Refuse, before hours of training, a model that could not stream at this window and hop."""
+    table, tensors = model.export()
+    contract = Contract("", train.channels, train.units, train.rate_hz)
+    manifest = Manifest("untrained", contract, train.window, train.hop, train.labels, table)
+    try:
+        check_tensors(manifest, tensors)
+    except InputError as error:
+        raise UsageError(
+            f"no runtime could stream this model: {error}",
+            reason=error.reason,
+            hint="choose another --window or --hop, or other model options: --set options.NAME=VALUE",
+        ) from None
 
 
 def test_probe(test: WindowSet) -> Probe:

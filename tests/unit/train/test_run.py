@@ -104,6 +104,14 @@ def test_interrupted_run_resumes_to_the_same_bundle(dataset, tmp_path):
     assert hashes[0] == hashes[1]
 
 
+def test_a_model_that_could_not_stream_is_refused_before_training(dataset, tmp_path):
+    out = tmp_path / "run"
+    odd = config(dataset, model="cnn", settings=Settings().changed(["recipe.epochs=1000"]), window=64, hop=15)
+    with pytest.raises(UsageError, match="multiple of 4") as caught:
+        execute(open_run(out, odd, resume=False), out)
+    assert "--hop" in caught.value.hint
+
+
 def test_run_directories_do_not_mix(dataset, tmp_path):
     out = tmp_path / "run"
     with pytest.raises(MissingError):
