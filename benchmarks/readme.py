@@ -59,8 +59,10 @@ def accuracy_table(rows: Rows) -> str:
 
 
 def accuracy_cells(row: Mapping[str, Any]) -> list[str]:
-    """The cells of one accuracy row after its task; stamps stand beside the model's name."""
+    """The cells of one accuracy row after its task; stamps and spike rates stand beside the model's name."""
     model = " ".join([NAMES.get(row["model"], row["model"]), *(f"`{stamp}`" for stamp in row.get("stamps", ()))])
+    if row.get("rates"):
+        model += " (spikes %: " + ", ".join(f"{name} {100 * rate:.1f}" for name, rate in row["rates"].items()) + ")"
     return [
         model,
         f"{row['value']:.2f} ± {row['std']:.2f}",

@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 from accuracy import add_places, jobs_of
-from jobs import Job
+from jobs import SPLITS, Job
 from rows import RESULTS, Row, merge_rows
 from tasks import Plan, Task, load_dataset_dir, load_plan
 
 from edgehar.bundle import open_bundle
 from edgehar.datasets.dataset import Dataset
+from edgehar.datasets.splits import load_split
 from edgehar.errors import EdgeHarError, MissingError, Reason
 from edgehar.evaluate.metrics import mean_std
 from edgehar.evaluate.run import evaluate_bundle
@@ -66,8 +67,12 @@ def raw_task(task: Task) -> Task:
 def rows_of(plan: Plan, jobs: list[Job], raw: Dataset) -> list[Row]:
     """Both rows, mean and spread over the plan's bundles."""
     windows_of = Dataset.open(jobs[0].dataset)
+    split = load_split(SPLITS / plan.task.split_file(plan.seeds[0])).name
     rows = []
-    for suffix, cut_by in ((".free_running", None), (".official_stream", windows_of)):
+    for suffix, title, cut_by in (
+        (".free_running", "raw stream, windows at the free-running hop", None),
+        (".official_stream", "raw stream, official windows", windows_of),
+    ):
         started = time.perf_counter()
         results = [measure(job, raw, cut_by) for job in jobs]
         summary = mean_std([result["accuracy"] for result in results])
@@ -77,7 +82,7 @@ def rows_of(plan: Plan, jobs: list[Job], raw: Dataset) -> list[Row]:
             "unlabelled": results[0]["unlabelled"],
             "no_data": results[0]["no_data"],
             "seconds": round(time.perf_counter() - started),
-            "title": f"{plan.task.title}, {results[0]['windows_at']}, streamed raw",
+            "title": f"{plan.task.title}: {title}",
             "model": plan.model,
             "stamps": results[0]["stamps"],
         }
@@ -92,7 +97,7 @@ def rows_of(plan: Plan, jobs: list[Job], raw: Dataset) -> list[Row]:
                 n=int(summary["n"]),
                 command=f"python benchmarks/streamed.py {plan.id}",
                 bundle_sha256=results[0]["bundle_sha256"],
-                split=plan.task.split,
+                split=split,
                 extras=extras,
             )
         )

@@ -45,11 +45,13 @@ def test_readme_table(modules, tmp_path):
     assert "Not measured yet" in readme.filled(text, tmp_path)
     forest = row(rows, "acc.t.rf", 96.0, model="rf", macro_f1=95.0)
     stamped = row(rows, "acc.t.cnn", 95.0, macro_f1=94.0, parameters=12345, stamps=["TEST-SELECTED"], seconds=7200)
-    rows.merge_rows(tmp_path / "accuracy.jsonl", [stamped, forest])
+    spiking = row(rows, "acc.t.l2mu", 94.0, model="l2mu", rates={"u": 0.05, "m": 0.1234})
+    rows.merge_rows(tmp_path / "accuracy.jsonl", [stamped, forest, spiking])
     filled = readme.filled(text, tmp_path)
     lines = filled.splitlines()
     assert lines[0] == "before"
     assert lines[-1] == "after"
     assert lines[4] == "| a task | random forest | 96.00 ± 0.50 | 95.00 |  | 3 | 30 s | `acc.t.rf` |"
     assert lines[5] == "|  | CNN `TEST-SELECTED` | 95.00 ± 0.50 | 94.00 | 12,345 | 3 | 2.0 h | `acc.t.cnn` |"
+    assert lines[6].startswith("|  | L2MU (spikes %: u 5.0, m 12.3) |")
     assert readme.filled(filled, tmp_path) == filled
