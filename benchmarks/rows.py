@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,11 +58,23 @@ def read_rows(path: Path) -> dict[str, dict[str, Any]]:
 
 def merge_rows(path: Path, new: Iterable[Row]) -> None:
     """Replace the rows that have the new rows' ids, keep the others; sorted by id, replaced atomically."""
-    rows = read_rows(path) | {row.id: row.to_dict() for row in new}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text("".join(json.dumps(rows[name]) + "\n" for name in sorted(rows)), encoding="utf-8")
-    partial.replace(path)
+    with locked(path.parent):
+        rows = read_rows(path) | {row.id: row.to_dict() for row in new}
+        partial = path.with_suffix(".partial")
+        partial.write_text("".join(json.dumps(rows[name]) + "\n" for name in sorted(rows)), encoding="utf-8")
+        partial.replace(path)
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Make the directory and hold a lock on it, so that commands side by side do not undo each other's work."""
+    directory.mkdir(parents=True, exist_ok=True)
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def machine() -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rows import locked
 
 from edgehar.datasets import FORMATS
 from edgehar.datasets.session import ImportOptions
@@ -119,8 +120,9 @@ def load_dataset_dir(task: Task, data: Path, cache: Path) -> Path:
     if not source.exists():
         raise MissingError(f"{source} is not there", reason=Reason.NOT_FOUND, hint="give --data DIR")
     out = cache / "datasets" / f"{task.format}_{_stat_key(source)}"
-    if not (out / "dataset.toml").exists():
-        out.parent.mkdir(parents=True, exist_ok=True)
+    with locked(out.parent):
+        if (out / "dataset.toml").exists():
+            return out
         write_dataset(resolve("formats", FORMATS, task.format)(source, ImportOptions()), out)
     return out
 
@@ -129,8 +131,9 @@ def load_windows(task: Task, dataset: Path, cache: Path) -> WindowSet:
     """The task's windows, cut once; x is mapped from disk so that parallel jobs share it."""
     key = json.dumps([dataset.name, task.window, task.hop, task.classes], sort_keys=True)
     folder = cache / "windows" / hashlib.sha256(key.encode()).hexdigest()[:16]
-    if not (folder / "head.json").exists():
-        _cut_and_store(task, dataset, folder)
+    with locked(folder.parent):
+        if not (folder / "head.json").exists():
+            _cut_and_store(task, dataset, folder)
     head = json.loads((folder / "head.json").read_text(encoding="utf-8"))
     return WindowSet(
         x=np.load(folder / "x.npy", mmap_mode="r"),
