@@ -135,11 +135,9 @@ def load_windows(task: Task, dataset: Path, cache: Path) -> WindowSet:
         if not (folder / "head.json").exists():
             _cut_and_store(task, dataset, folder)
     head = json.loads((folder / "head.json").read_text(encoding="utf-8"))
-    return WindowSet(
-        x=np.load(folder / "x.npy", mmap_mode="r"),
-        **{name: np.load(folder / f"{name}.npy") for name in ARRAYS},
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in head.items()},
-    )
+    given: dict[str, Any] = {name: np.load(folder / f"{name}.npy") for name in ARRAYS}
+    given |= {name: tuple(value) if isinstance(value, list) else value for name, value in head.items()}
+    return WindowSet(x=np.load(folder / "x.npy", mmap_mode="r"), **given)
 
 
 ARRAYS = ("y", "subject", "recording", "start")
