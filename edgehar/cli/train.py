@@ -104,10 +104,12 @@ def _command() -> str:
 
 
 def _set_threads(threads: int) -> None:
+    # On small models several threads lose more to waiting than they win, and runs side by side want a core each.
+    # BLAS reads these when it is loaded, hence before torch and SciPy are imported.
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, str(threads))
     import torch
 
-    # On small models several threads lose more to waiting than they win, and runs side by side want a core each.
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     torch.set_num_threads(threads)
 
 
