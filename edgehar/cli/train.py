@@ -50,6 +50,7 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print evaluation.json's content, nothing else.")] = False,
 ) -> int:
     """Train on some people, test on others, with a random forest beside; write bundle, evaluation and plots."""
+    _set_threads(threads)
     from edgehar.train.classes import parse_classes
     from edgehar.train.run import execute, open_run
     from edgehar.train.run_config import RunConfig
@@ -71,7 +72,6 @@ def train(
             command=_command(),
         )
     config = open_run(out, config, resume=resume)
-    _set_threads(threads)
     try:
         with _reporting(config) as reporter:
             evaluation = execute(config, out, reporter)
