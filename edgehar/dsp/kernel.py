@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from edgehar.kernel_cache import prepare_cache
 
@@ -16,5 +16,4 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def kernel(function: Function) -> Function:
     """Compile with Numba. Never `fastmath`: a kernel and its NumPy twin must agree bit for bit."""
-    compiled: Function = njit(cache=CACHE, nogil=True, error_model="numpy")(function)
-    return compiled
+    return cast("Function", njit(cache=CACHE, nogil=True, error_model="numpy")(function))
