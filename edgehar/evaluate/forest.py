@@ -16,7 +16,8 @@ from edgehar.evaluate.run import same_people
 def forest_beside(bundle: Bundle, dataset: Dataset, subjects: list[str], *, seed: int = 0) -> dict[str, Any]:
     """The `summarise` table of a forest on the same subjects, at the bundle's window and hop.
 
-    Raises MissingError where the dataset does not hold the bundle's training people, or scikit-learn is absent.
+    Raises MissingError where the dataset does not hold the bundle's training people or all of its classes, or
+    scikit-learn is absent.
     """
     from edgehar.models.rf import RandomForest
     from edgehar.train.classes import cut_classes
@@ -32,6 +33,13 @@ def forest_beside(bundle: Bundle, dataset: Dataset, subjects: list[str], *, seed
         )
     merged = provenance.get("classes", {})
     classes = {label: list(merged.get(label, [label])) for label in manifest.labels}
+    absent = [old for olds in classes.values() for old in olds if old not in dataset.labels]
+    if absent:
+        raise MissingError(
+            f"{dataset.path} has no label {', '.join(absent)}, which the bundle was trained on",
+            reason=Reason.NOT_FOUND,
+            hint="leave the forest out with --no-forest",
+        )
     windows = cut_classes(dataset, window=manifest.window, hop=manifest.hop, classes=classes)
     train = windows.take(np.isin(windows.subject, sorted(trained_on)))
     test = windows.take(np.isin(windows.subject, subjects))

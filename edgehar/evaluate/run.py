@@ -21,12 +21,17 @@ from edgehar.types import Status
 SAME_PEOPLE: tuple[frozenset[str], ...] = (frozenset({"uci_har", "hapt"}),)
 """Datasets made from the same recordings: having trained on one is having seen the people of the other."""
 
+SIMULATED = "SIMULATED"
+
 Progress = Callable[[int, int], None]
 
 
 @dataclass(slots=True)
 class Decisions:
-    """Decisions whose whole window carries one label, and counts of the others."""
+    """Decisions whose whole window carries one label, and counts of the others.
+
+    A decision that is not OK is judged by its best label like any other; `ok` tells them apart.
+    """
 
     truth: list[int] = field(default_factory=list)
     predicted: list[int] = field(default_factory=list)
@@ -51,7 +56,7 @@ def evaluate_bundle(
 
     Windows are taken at the bundle's hop; or where the recordings of the same names in `windows_of` were cut, which
     then give the labels too. Raises LeakageError when the bundle was trained on one of the subjects, unless
-    `allow_leaky`, which stamps LEAKY.
+    `allow_leaky`, which stamps LEAKY. Simulated recordings stamp SIMULATED.
     """
     people, stamps = choose_subjects(bundle, dataset, subjects, allow_leaky=allow_leaky)
     chosen = [recording for recording in dataset.recordings if recording.subject in people]
@@ -59,7 +64,10 @@ def evaluate_bundle(
     engine = make_runtime(runtime, bundle)
     decisions = Decisions()
     cut = None if windows_of is None else {recording.name: recording for recording in windows_of.recordings}
+    not_cut = 0
     for done, recording in enumerate(chosen, 1):
+        if SIMULATED not in stamps and any(spec.simulated for spec in recording.open().specs.values()):
+            stamps.append(SIMULATED)
         if cut is None:
             pipeline = Pipeline(bundle, engine, clock=lambda: 0)
             stream(pipeline, recording, recording.open().labels, codes, decisions)
@@ -67,11 +75,14 @@ def evaluate_bundle(
             twin = cut[recording.name]
             pipeline = Pipeline(bundle, engine, starts=_starts(recording, twin), clock=lambda: 0)
             stream(pipeline, recording, twin.open().labels, codes, decisions)
+        else:
+            not_cut += 1
         if progress is not None:
             progress(done, len(chosen))
     if not decisions.truth:
         raise InputError(
-            f"no decision falls within a label: {decisions.unlabelled} windows have none, {decisions.no_data} no data",
+            f"no decision falls within a label: {decisions.unlabelled} windows have none, {decisions.no_data} no data, "
+            f"{not_cut} recordings are not in the dataset whose windows were asked for",
             reason=Reason.VALUE,
             hint=f"look at the labels: edgehar data {dataset.path}",
         )
@@ -81,6 +92,7 @@ def evaluate_bundle(
         "dataset": dataset.name,
         "subjects": sorted(people),
         "windows_at": "the bundle's hop, free running" if windows_of is None else f"the windows of {windows_of.name}",
+        "recordings_without_windows": not_cut,
         "runtime": runtime,
         "stamps": stamps,
         **summary(decisions, bundle.manifest.labels),
@@ -105,7 +117,7 @@ def stream(
     names = pipeline.manifest.labels
     for one in judged:
         code = codes.get(label_of(one, labels), -1)
-        if one.activity.status is Status.NO_DATA:
+        if not one.activity.label:  # NO_DATA, or OUT_OF_CONTRACT with too few samples to name anything
             decisions.no_data += 1
         elif code < 0:
             decisions.unlabelled += 1
