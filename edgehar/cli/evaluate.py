@@ -36,6 +36,7 @@ def evaluate(
     from edgehar.datasets.dataset import Dataset
     from edgehar.evaluate.run import evaluate_bundle
 
+    _check_choices(subjects=subjects, split=split, official_windows=official_windows, windows_of=windows_of)
     opened, source = open_bundle(bundle), Dataset.open(dataset)
     people = _people(subjects, split, fold)
     cut_by = source if official_windows else None if windows_of is None else Dataset.open(windows_of)
@@ -50,13 +51,25 @@ def evaluate(
             progress=report,
         )
     if forest:
-        told["forest"] = _forest(opened, source, told["subjects"])
+        told["forest"] = _forest(opened, cut_by or source, told["subjects"])
+    typer.echo(json.dumps(told) if as_json else _text(told))
     if plot is not None:
         from edgehar.evaluate.report import plot_confusion
 
         plot_confusion(told, plot, title=" ".join([told["model_id"], "on", told["dataset"], *told["stamps"]]))
-    typer.echo(json.dumps(told) if as_json else _text(told))
     return 0
+
+
+def _check_choices(*, subjects: str, split: Path | None, official_windows: bool, windows_of: Path | None) -> None:
+    """Refuse options of which one would win in silence."""
+    from edgehar.errors import Reason, UsageError
+
+    for first, second, both in (
+        ("--subjects", "--split", bool(subjects) and split is not None),
+        ("--official-windows", "--windows-of", official_windows and windows_of is not None),
+    ):
+        if both:
+            raise UsageError(f"{first} and {second} exclude each other", reason=Reason.VALUE, hint="leave one out")
 
 
 def _people(subjects: str, split: Path | None, fold: int) -> tuple[str, ...]:
@@ -109,8 +122,11 @@ def _text(told: dict[str, Any]) -> str:
     lines += ["", per_class(told), ""]
     lines.append(
         f"not judged: {told['no_data']} windows without data, {told['unlabelled']} across or outside labels; "
-        f"unsure: {told['unsure']}; calibration error {told['calibration_error']:.1f} points"
+        f"judged by their best label though not OK: {told['unsure']}; "
+        f"calibration error {told['calibration_error']:.1f} points"
     )
+    if told["recordings_without_windows"]:
+        lines.append(f"passed over: {told['recordings_without_windows']} recordings that have no windows there")
     if told["stamps"]:
         lines.append(f"stamps: {' '.join(told['stamps'])}")
     return "\n".join(lines)

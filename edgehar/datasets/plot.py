@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from edgehar.datasets.figure import new_figure, save_figure
 from edgehar.datasets.summary import UNLABELLED, Summary
-from edgehar.errors import InputError, MissingError, Reason
 
 SHOWN_S = 6.0
 MOST_CLASSES = 20
@@ -29,17 +29,9 @@ COLOURS = [f"C{number}" for number in range(10)] + [
 
 def plot_summary(summary: Summary, path: Path) -> None:
     """Write the figure to `path`, whose suffix chooses PNG, SVG or PDF."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingError(
-            "drawing needs matplotlib", reason=Reason.NOT_INSTALLED, hint="pip install 'edgehar[report]'"
-        ) from error
     classes = list(summary.class_seconds)[:MOST_CLASSES]
     rows = -(-len(classes) // 2)
-    figure = Figure(figsize=(12, 4 + 1.3 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(12, 4 + 1.3 * rows)
     halves: Any = figure.subfigures(2, 1, height_ratios=(3, max(1.0, 1.3 * rows)))
     top, bottom = halves
     _draw_subjects(top.subplots(), summary, classes)
@@ -50,14 +42,7 @@ def plot_summary(summary: Summary, path: Path) -> None:
         axis.axis("off")
     axes[0].legend(loc="upper right", fontsize=6, ncols=3)
     bottom.supxlabel("seconds", fontsize=8)
-    try:
-        figure.savefig(path, dpi=110)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be written: {error}",
-            reason=Reason.VALUE,
-            hint="give a path that ends in .png, .svg or .pdf",
-        ) from error
+    save_figure(figure, path)
 
 
 def _draw_subjects(axis: Any, summary: Summary, classes: list[str]) -> None:

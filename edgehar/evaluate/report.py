@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgehar.errors import MissingError, Reason
+from edgehar.datasets.figure import new_figure, save_figure
 
 
 def compare(evaluation: Mapping[str, Any]) -> str:
@@ -19,7 +19,7 @@ def compare(evaluation: Mapping[str, Any]) -> str:
     network, forest = evaluation["accuracy"], evaluation["forest"]["accuracy"]
     rows: list[tuple[str, ...]] = [("", "accuracy %", "macro F1 %", "worst person %", "runs")]
     for name, table in ((evaluation["model"], evaluation), ("random forest", evaluation["forest"])):
-        spread = [f"{table[key]['mean']:.2f} +- {table[key]['std']:.2f}" for key in ("accuracy", "macro_f1")]
+        spread = [_spread(table[key]) for key in ("accuracy", "macro_f1")]
         rows.append((name, *spread, f"{table['subject_spread']['worst']:.1f}", str(table["accuracy"]["n"])))
     lines = [*columns(rows)]
     if forest["mean"] > network["mean"]:
@@ -27,6 +27,11 @@ def compare(evaluation: Mapping[str, Any]) -> str:
     if evaluation["stamps"]:
         lines.append(f"stamps: {' '.join(evaluation['stamps'])}")
     return "\n".join(lines)
+
+
+def _spread(figure: Mapping[str, Any]) -> str:
+    """Mean and standard deviation; one run has no spread."""
+    return f"{figure['mean']:.2f}" + (f" +- {figure['std']:.2f}" if figure["n"] > 1 else "")
 
 
 def per_class(table: Mapping[str, Any]) -> str:
@@ -63,7 +68,7 @@ def plot_confusion(table: Mapping[str, Any], path: Path, *, title: str) -> None:
         if count:
             shade = "white" if shares[i, j] > 0.5 else "black"
             axes.text(j, i, str(count), ha="center", va="center", fontsize=6, color=shade)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 def plot_training(runs: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> None:
@@ -80,18 +85,11 @@ def plot_training(runs: Sequence[Mapping[str, Any]], path: Path, *, title: str) 
             scores = [100 * epoch["validation"] for epoch in run["history"]]
             right.plot(scores, color="tab:orange", alpha=0.5, linewidth=1)
         right.set_ylabel("accuracy on validation subjects, %", color="tab:orange")
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 def _figure(title: str) -> tuple[Any, Any]:
-    """A figure that needs no display."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingError(
-            "plots need matplotlib", reason=Reason.NOT_INSTALLED, hint='pip install "edgehar[report]"'
-        ) from None
-    figure = Figure(figsize=(6.4, 5.2), layout="constrained")
+    figure = new_figure(6.4, 5.2)
     axes = figure.subplots()
     axes.set_title(title, fontsize=9)
     return figure, axes

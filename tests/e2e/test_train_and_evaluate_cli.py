@@ -78,6 +78,11 @@ def test_evaluate_streams_the_test_people(run, dataset, capsys):
             2,
             "leave --official-windows and",
         ),
+        (
+            ("evaluate", "RUN/gru.edgehar", "--dataset", "DATASET", "--official-windows", "--windows-of", "DATASET"),
+            2,
+            "exclude each other",
+        ),
     ],
 )
 def test_refusals_say_what_to_do(run, dataset, tmp_path, capsys, arguments, code, told):

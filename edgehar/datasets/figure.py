@@ -1,0 +1,31 @@
+"""Figures that need no display, from matplotlib where it is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edgehar.errors import InputError, MissingError, Reason
+
+
+def new_figure(width: float, height: float) -> Any:
+    """An empty figure of width x height inches."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingError(
+            "plots need matplotlib", reason=Reason.NOT_INSTALLED, hint='pip install "edgehar[report]"'
+        ) from None
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Write the figure to `path`, whose suffix chooses PNG, SVG or PDF."""
+    try:
+        figure.savefig(path, dpi=130)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be written: {error}",
+            reason=Reason.VALUE,
+            hint="give a path that ends in .png, .svg or .pdf, in a directory that exists",
+        ) from error
