@@ -99,13 +99,8 @@ def summarise(
     table = summarise_confusion(confusion_matrix(truth, predicted, len(labels)), labels)
     if subject is not None:
         scores = {name: _percent(value) for name, value in per_subject(truth, predicted, subject).items()}
-        spread = list(scores.values())
         table["per_subject"] = scores
-        table["subject_spread"] = {
-            "mean": _rounded(np.mean(spread)),
-            "std": _rounded(np.std(spread)),
-            "worst": min(spread, default=None),
-        }
+        table["subject_spread"] = {**mean_std(list(scores.values())), "worst": min(scores.values(), default=None)}
     if confidence is not None:
         table["calibration_error"] = _percent(calibration_error(confidence, truth == predicted))
     return table

@@ -66,6 +66,8 @@ def test_summary_is_json_in_percent(decisions):
     assert json.loads(json.dumps(table)) == table
     assert table["accuracy"] == pytest.approx(100 * (truth == predicted).mean(), abs=1e-3)
     assert table["per_subject"]["ann"] == pytest.approx(100 * (truth == predicted)[::2].mean(), abs=1e-3)
+    people = list(table["per_subject"].values())
+    assert table["subject_spread"]["std"] == pytest.approx(np.std(people, ddof=1), abs=1e-3)
     assert table["subject_spread"]["worst"] == min(table["per_subject"].values())
     assert sum(c["windows"] for c in table["per_class"].values()) == table["windows"] == 500
 
