@@ -14,6 +14,7 @@ from edgehar.recording import encoding
 from edgehar.types import StreamSpec
 
 CHECKSUM = "crc32"
+ABOUT = frozenset({"subject", "session", "placement", "environment"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class HeadReader:
         try:
             described = {number: (topic, self.schemas[schema]) for number, (topic, schema) in self.channels.items()}
             expected = about.pop(CHECKSUM, None)
-            if not about or (expected is not None and expected != checksum(about, extra, described)):
+            # Files older than the checksum have none; damage that swallows it swallows its neighbours too.
+            if set(about) != ABOUT or (expected is not None and expected != checksum(about, extra, described)):
                 return None
             prefix = encoding.STREAM_TOPIC_PREFIX
             specs = {

@@ -190,6 +190,16 @@ def test_damaged_head_is_taken_from_its_copy_at_the_end(tmp_path: Path) -> None:
         Recording.open(path)
 
 
+def test_damage_that_swallows_the_checksum_is_noticed(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.mcap", make_chunk(100), subject="zoe")
+    content = bytearray(path.read_bytes())
+    length = content.index(b"zoe") - 4
+    swallowed = content.index(b"crc32", length) + 5 + 4 + 8 - content.index(b"zoe")
+    content[length : length + 4] = swallowed.to_bytes(4, "little")  # the subject's name now reaches over the checksum
+    path.write_bytes(content)
+    assert Recording.open(path).subject == "zoe"
+
+
 def test_a_chunk_that_vanished_is_noticed(tmp_path: Path) -> None:
     path = write(tmp_path / "r.mcap", make_chunk(500))
     content = bytearray(path.read_bytes())
