@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgehar.recording import RecordingWriter
+from edgehar.recording import Label, RecordingWriter
 from edgehar.sources.base import Source
 from edgehar.types import Chunk
 
@@ -29,9 +29,12 @@ class Tee:
                 self.finish()
                 self._running, self._since_ns = label, t_ns
             self._end_ns = t_ns + period_ns
+        if self._running:
+            self._writer.lasting_label(Label(self._since_ns, self._end_ns, self._running), self._stream)
 
     def finish(self) -> None:
-        """Write the label that is still running."""
-        if self._running:
+        """Write the label that is still running, unless the recording has ended by itself (a full disk)."""
+        if self._running and self._writer.is_open:
+            self._writer.lasting_label(None, self._stream)
             self._writer.label(self._since_ns, self._end_ns, self._running)
         self._running = ""

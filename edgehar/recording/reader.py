@@ -62,7 +62,7 @@ class Recording:
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        """All annotated intervals, in the order in which they were written."""
+        """All annotated intervals, in the order in which they began to be written."""
         if self._labels is None:
             self._walk_through()
         return self._labels or ()
@@ -111,7 +111,7 @@ class Recording:
 
     def _messages(self, stream: str | None) -> Iterator[bytes]:
         """Payloads of `stream`; collects labels and notices a missing footer on the way."""
-        labels: list[Label] = []
+        labels: dict[tuple[int, str], Label] = {}
         wanted = None if stream is None else encoding.STREAM_TOPIC_PREFIX + stream
         whole = False
         torn: TornChunk | None = None
@@ -123,7 +123,7 @@ class Recording:
                 messages += 1
                 topic = self.topics.get(record.channel_id, "")
                 if topic == encoding.LABELS_TOPIC:
-                    labels.append(encoding.decode_label(record.data))
+                    keep_longest(labels, encoding.decode_label(record.data))
                 elif topic == wanted:
                     yield record.data
             elif isinstance(record, TornChunk):
@@ -132,7 +132,7 @@ class Recording:
                 raise self._damaged(f"it holds {messages} readable messages of {record.message_count}")
             elif isinstance(record, Footer):
                 whole = True
-        self._labels = tuple(labels)
+        self._labels = tuple(labels.values())
         self._truncated = not whole or torn is not None
 
     def _damaged(self, what: str) -> InputError:
@@ -141,6 +141,13 @@ class Recording:
             reason=Reason.DAMAGED,
             hint=f"save the rest: edgehar repair {self.path} REPAIRED.mcap",
         )
+
+
+def keep_longest(labels: dict[tuple[int, str], Label], label: Label) -> None:
+    """Add `label`, or let it replace the shorter one that was written while it still lasted."""
+    key = label.t0_ns, label.label
+    if key not in labels or labels[key].t1_ns < label.t1_ns:
+        labels[key] = label
 
 
 def chunk_of(spec: StreamSpec, parts: list[Samples]) -> Chunk:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from edgehar.errors import InputError, Reason
 from edgehar.recording import encoding
-from edgehar.recording.reader import Recording, chunk_of
+from edgehar.recording.encoding import Label
+from edgehar.recording.reader import Recording, chunk_of, keep_longest
 from edgehar.recording.walk import Payload, TornChunk, walk
 from edgehar.recording.writer import RecordingWriter
 from edgehar.types import Flag
@@ -32,7 +33,8 @@ def repair(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Repaire
             reason=Reason.TRUNCATED,
             hint="record it again: edgehar record",
         )
-    samples = labels = lost = 0
+    samples = lost = 0
+    labels: dict[tuple[int, str], Label] = {}
     gap_before: set[str] = set()
     with RecordingWriter(
         out,
@@ -50,9 +52,7 @@ def repair(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Repaire
             elif not isinstance(record, Payload) or record.channel_id not in source.topics:
                 continue
             elif source.topics[record.channel_id] == encoding.LABELS_TOPIC:
-                label = encoding.decode_label(record.data)
-                writer.label(label.t0_ns, label.t1_ns, label.label)
-                labels += 1
+                keep_longest(labels, encoding.decode_label(record.data))
             else:
                 stream = source.topics[record.channel_id].removeprefix(encoding.STREAM_TOPIC_PREFIX)
                 chunk = chunk_of(source.specs[stream], [encoding.decode_samples(record.data)])
@@ -63,4 +63,6 @@ def repair(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Repaire
                     gap_before.discard(stream)
                 writer.write(chunk, stream)
                 samples += len(chunk)
-    return Repaired(samples, labels, lost)
+        for label in labels.values():
+            writer.label(label.t0_ns, label.t1_ns, label.label)
+    return Repaired(samples, len(labels), lost)

@@ -49,6 +49,7 @@ class RecordingWriter:
         self.specs = {"main": specs} if isinstance(specs, StreamSpec) else dict(specs)
         self._aux: dict[str, tuple[str, ...]] = {}
         self._pending_from_ns: dict[str, int] = {}
+        self._unfinished: dict[str, Label] = {}  # per stream, the label that still lasts
         self._flushed_at_s = time.monotonic()
         self._file = _AppendFile(self.path, sync_every_s)
         self._open = True
@@ -111,6 +112,11 @@ class RecordingWriter:
             self._pending_from_ns.setdefault(stream, start_ns)
             self._add(self._channels[stream], start_ns, encoding.encode_samples(chunk, first, last))
 
+    @property
+    def is_open(self) -> bool:
+        """False once closed, also by a full disk."""
+        return self._open
+
     def label(self, t0_ns: int, t1_ns: int, label: str) -> None:
         """Annotate [t0_ns, t1_ns) in device time."""
         self._check_open()
@@ -122,9 +128,21 @@ class RecordingWriter:
             )
         self._add(self._labels, t0_ns, encoding.encode_label(Label(int(t0_ns), int(t1_ns), label)))
 
+    def lasting_label(self, label: Label | None, stream: str = "main") -> None:
+        """The label that lasts on `stream`, as far as it has come, or None. It is not lost with a kill.
+
+        Every flush writes it as it stands, and readers keep the longest; `label` writes it in full when it has ended.
+        """
+        if label is None:
+            self._unfinished.pop(stream, None)
+        else:
+            self._unfinished[stream] = label
+
     def flush(self) -> None:
         """Hand everything that was written so far to the operating system."""
         self._check_open()
+        for label in self._unfinished.values():
+            self._message(self._labels, label.t0_ns, encoding.encode_label(label))
         try:
             self._mcap.flush()  # type: ignore[no-untyped-call]
         except OSError as error:
@@ -154,10 +172,13 @@ class RecordingWriter:
         self.close()
 
     def _add(self, channel: int, time_ns: int, payload: bytes) -> None:
-        stamp = max(0, time_ns)  # MCAP stamps are unsigned; the exact ones are in the message
-        self._mcap.add_message(channel_id=channel, log_time=stamp, publish_time=stamp, data=payload)
+        self._message(channel, time_ns, payload)
         if time.monotonic() - self._flushed_at_s >= CHUNK_NS / 1e9:
             self.flush()
+
+    def _message(self, channel: int, time_ns: int, payload: bytes) -> None:
+        stamp = max(0, time_ns)  # MCAP stamps are unsigned; the exact ones are in the message
+        self._mcap.add_message(channel_id=channel, log_time=stamp, publish_time=stamp, data=payload)
 
     def _check(self, chunk: Chunk, stream: str) -> None:
         self._check_open()

@@ -1,13 +1,18 @@
 """The live loop's parts: tee, tallies, stopping."""
 
 import asyncio
+import errno
+import os
 import signal
 
 import numpy as np
 import pytest
+from factories import random_bundle
 
-from edgehar.live import Stop, chunks_until
-from edgehar.recording import Recording, RecordingWriter
+from edgehar.errors import MissingError
+from edgehar.live import Stop, chunks_until, run_live
+from edgehar.pipeline import Pipeline
+from edgehar.recording import Recording, RecordingWriter, repair
 from edgehar.sources import open_source
 from edgehar.tally import DecisionTally, StreamTally, summary
 from edgehar.tee import Tee
@@ -115,3 +120,38 @@ def test_tee_writes_the_given_label_over_the_whole_stream(tmp_path):
         tee.finish()
     [label] = Recording.open(tmp_path / "a.mcap").labels
     assert (label.t0_ns, label.t1_ns, label.label) == (0, 9_000_000_000, "dance")
+
+
+def test_a_kill_loses_no_more_of_a_label_than_of_the_samples(tmp_path):
+    path = tmp_path / "a.mcap"
+    source = open_source("virtual:imu?speed=0&duration_s=9&seed=1")
+    writer = RecordingWriter(path, source.spec)
+    tee = Tee(writer, source, label="dance")
+    for c in read(source):
+        tee.write(c)
+    killed = Recording.open(path)  # nothing was closed
+    [label] = killed.labels
+    assert (label.t0_ns, label.label) == (0, "dance")
+    assert label.t1_ns == killed.read().t_dev_ns[-1] + 20_000_000 >= 7_900_000_000
+    saved = repair(path, tmp_path / "b.mcap")
+    assert saved.labels == 1
+    assert Recording.open(tmp_path / "b.mcap").labels == (label,)
+    tee.finish()
+    writer.close()
+    assert [(kept.t0_ns, kept.t1_ns) for kept in Recording.open(path).labels] == [(0, 9_000_000_000)]
+
+
+def test_a_full_disk_is_told_as_such_also_while_a_label_lasts(tmp_path, monkeypatch):
+    def full(descriptor, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def go():
+        source = open_source("virtual:imu?speed=0&duration_s=9&seed=1")
+        pipeline = Pipeline(random_bundle("fastgrnn", window=50, hop=25), "reference")
+        with RecordingWriter(tmp_path / "a.mcap", source.spec) as writer:
+            monkeypatch.setattr(os, "write", full)
+            tallies = {"stream": StreamTally(), "decisions": DecisionTally()}
+            await run_live(source, pipeline, [], stop=Stop(), tee=Tee(writer, source, label="dance"), **tallies)
+
+    with pytest.raises(MissingError, match="no space left"):
+        asyncio.run(go())
