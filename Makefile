@@ -14,7 +14,7 @@ help:
 	@echo "make test         the whole suite, in its own environment"
 	@echo "make test-slow    emulators, clean installs, kills"
 	@echo "make lint         ruff and mypy --strict"
-	@echo "make accuracy     train and measure the accuracy table (hours); make readme puts it into README.md"
+	@echo "make accuracy     train and measure the accuracy table (hours), ACCURACY_ARGS=\"--data DIR\"; make readme shows it"
 	@echo "make demo-bundle  train the model that make demo runs"
 
 $(DEMO_VENV)/ready: pyproject.toml
@@ -53,7 +53,7 @@ demo-bundle: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/demo_bundle.py
 
 accuracy: $(VENV)/ready
-	$(VENV)/bin/python benchmarks/accuracy.py --all
+	$(VENV)/bin/python benchmarks/accuracy.py --all $(ACCURACY_ARGS)
 
 readme: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/readme.py

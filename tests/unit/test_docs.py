@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from edgehar.cli.app import COMMANDS, main
+from edgehar.datasets import FORMATS
+from edgehar.datasets.splits import PROTOCOLS
+from edgehar.dsp.graph import OPERATIONS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/**/*.md")])
@@ -27,3 +31,20 @@ def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
     missing = [target for target in targets if not (page.parent / target).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_that_are_named_exist(page: Path) -> None:
+    named = re.findall(r"\b(?:edgehar|benchmarks|tests|deploy|docs)/[\w./-]*\.(?:py|sh|md|toml|json)\b", page.read_text())
+    # Words in capitals stand for a name to choose.
+    missing = [path for path in named if not re.search(r"\b[A-Z]{2,}\b", path) and not (ROOT / path).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [("pipeline.md", OPERATIONS), ("formats.md", FORMATS), ("formats.md", PROTOCOLS), ("training.md", PROTOCOLS)],
+)
+def test_every_name_is_documented(page: str, names: Iterable[str]) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    assert not [name for name in names if not re.search(rf"[`\"]{name}[`\"]", text)]
