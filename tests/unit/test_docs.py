@@ -35,7 +35,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_files_that_are_named_exist(page: Path) -> None:
-    named = re.findall(r"\b(?:edgehar|benchmarks|tests|deploy|docs)/[\w./-]*\.(?:py|sh|md|toml|json)\b", page.read_text())
+    named = re.findall(
+        r"\b(?:edgehar|benchmarks|tests|deploy|docs)/[\w./-]*\.(?:py|sh|md|toml|json)\b", page.read_text()
+    )
     # Words in capitals stand for a name to choose.
     missing = [path for path in named if not re.search(r"\b[A-Z]{2,}\b", path) and not (ROOT / path).exists()]
     assert not missing

@@ -52,6 +52,19 @@ def test_readme_table(modules, tmp_path):
     assert lines[0] == "before"
     assert lines[-1] == "after"
     assert lines[4] == "| a task | random forest | 96.00 ± 0.50 | 95.00 |  | 3 | 30 s | `acc.t.rf` |"
-    assert lines[5] == "|  | CNN `TEST-SELECTED` | 95.00 ± 0.50 | 94.00 | 12,345 | 3 | 2.0 h | `acc.t.cnn` |"
-    assert lines[6].startswith("|  | L2MU (spikes %: u 5.0, m 12.3) |")
+    assert lines[5].startswith("|  | L2MU, below the forest (spikes %: u 5.0, m 12.3) | 94.00 ± 0.50 |")
+    cells = "CNN `TEST-SELECTED`, below the forest | 95.00 ± 0.50 | 94.00 | 12,345 | 3 | 2.0 h | `acc.t.cnn`"
+    assert lines[6] == f"|  | {cells} |"
     assert readme.filled(filled, tmp_path) == filled
+
+
+def test_speed_table(modules, tmp_path):
+    rows, readme = modules
+    timed = {"fused": 2.0, "snntorch_loop": 0.25}
+    made = [
+        rows.Row(f"train_speed.l2mu.{n}", v, "epochs/s", 0.01, 30, "c", extras={"batch": 32}) for n, v in timed.items()
+    ]
+    rows.merge_rows(tmp_path / "train_speed.jsonl", made)
+    filled = readme.filled("<!-- table:train_speed begin -->\n<!-- table:train_speed end -->\n", tmp_path)
+    assert filled.splitlines()[3] == "| L2MU | fused | 2 ± 0.01 | 0.5 | 32 | `c` |"
+    assert filled.splitlines()[4].startswith("| L2MU | snntorch loop | 0.25 ± 0.01 | 4.0 |")
