@@ -17,7 +17,7 @@ from edgehar.models.base import Model
 
 
 def time_in_turn(models: Mapping[str, Model], x: Tensor, y: Tensor, rounds: int) -> dict[str, list[float]]:
-    """Processor seconds of each training step on the minibatch x [b, w, c], y [b]; the first one warms up and is left out.
+    """Processor seconds of each training step on the minibatch x [b, w, c], y [b], after one to warm up.
 
     A step is loss, gradients, clipping and AdamW, on one thread.
     """
