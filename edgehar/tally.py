@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edgehar.clock import RESTART_NS
 from edgehar.types import Activity, Chunk, Flag, Status
 
 NS_PER_S = 1e9
@@ -21,34 +22,35 @@ class StreamTally:
         self.samples = 0
         self.lost = 0
         self.simulated = False
-        self._first_ns = 0
-        self._last_ns = 0
-        self._last_seq: int | None = None
+        self._elapsed_ns = 0
+        self._stretches = 1  # between restarts of the device's clock
+        self._last: tuple[int, int] | None = None  # t_dev_ns and seq of the newest sample
 
     def add(self, chunk: Chunk) -> None:
         """Count one chunk."""
         if len(chunk) == 0:
             return
-        seq = chunk.seq
-        steps = np.diff(seq, prepend=seq[0] - 1 if self._last_seq is None else self._last_seq)
-        restarted = (chunk.flags & Flag.CLOCK_RESET) != 0
+        t_ns, seq = chunk.t_dev_ns, chunk.seq
+        last_ns, last_seq = self._last or (int(t_ns[0]), int(seq[0]) - 1)
+        steps_ns, steps = np.diff(t_ns, prepend=last_ns), np.diff(seq, prepend=last_seq)
+        restarted = ((chunk.flags & Flag.CLOCK_RESET) != 0) | (steps_ns < -RESTART_NS)
+        restarted[0] &= self._last is not None  # a stream's first sample restarts nothing
         self.lost += int(np.where(restarted, 0, np.maximum(steps - 1, 0)).sum())
-        if self._last_seq is None:
-            self._first_ns = int(chunk.t_dev_ns[0])
-        self._last_seq = int(seq[-1])
-        self._last_ns = int(chunk.t_dev_ns[-1])
+        self._stretches += int(restarted.sum())
+        self._elapsed_ns += int(np.where(restarted, 0, steps_ns).sum())
+        self._last = int(t_ns[-1]), int(seq[-1])
         self.samples += len(chunk)
         self.simulated |= chunk.spec.simulated
 
     @property
     def duration_s(self) -> float:
-        """Device time from the first sample to the last."""
-        return (self._last_ns - self._first_ns) / NS_PER_S
+        """Device time from the first sample to the last, without the unknown time that a restart took."""
+        return self._elapsed_ns / NS_PER_S
 
     @property
     def rate_hz(self) -> float:
         """Samples that arrived, a second of device time; 0 before there are two."""
-        return (self.samples - 1) / self.duration_s if self.duration_s > 0 else 0.0
+        return (self.samples - self._stretches) / self.duration_s if self.duration_s > 0 else 0.0
 
     @property
     def lost_percent(self) -> float:

@@ -46,6 +46,15 @@ def test_losses_are_jumps_within_and_between_chunks_but_not_restarts():
     assert (tally.samples, tally.lost) == (7, 4)
 
 
+@pytest.mark.parametrize("flag", [Flag.CLOCK_RESET, Flag.NONE])
+def test_a_restarted_clock_counts_neither_forwards_nor_backwards(flag):
+    tally = StreamTally()
+    tally.add(chunk(range(1000, 1011), [flag] + [0] * 10))
+    tally.add(chunk(range(11), [flag] + [0] * 10))
+    assert (tally.samples, tally.duration_s) == (22, 2.0)
+    assert tally.rate_hz == pytest.approx(10.0)
+
+
 def test_summary_counts_every_status():
     stream, decisions = StreamTally(), DecisionTally()
     stream.add(chunk(range(11)))
