@@ -25,6 +25,7 @@ class Verdict:
 
 
 NOTHING = Verdict("", 0.0, Status.NO_DATA)
+BEYOND = Verdict("", 0.0, Status.OUT_OF_CONTRACT)
 
 
 def softmax(logits: FloatArray, temperature: float = 1.0) -> Probabilities:
@@ -45,10 +46,13 @@ class Decider:
     def push(self, logits: FloatArray, coverage: float, *, in_contract: bool = True) -> Verdict:
         """The verdict on logits [k]; a window with too few real samples counts for nothing, now or later.
 
-        OUT_OF_CONTRACT and UNSURE still name the best label; the status says what it is worth.
+        OUT_OF_CONTRACT and UNSURE still name the best label; the status says what it is worth. Logits that are not
+        finite, from values that no sensor gives, are OUT_OF_CONTRACT without a label and count for nothing either.
         """
         if coverage < self.decision.min_coverage:
-            return NOTHING if in_contract else Verdict("", 0.0, Status.OUT_OF_CONTRACT)
+            return NOTHING if in_contract else BEYOND
+        if not np.isfinite(logits).all():
+            return BEYOND
         self._recent.append(softmax(logits, self.decision.temperature))
         p = self._recent[0] if len(self._recent) == 1 else np.mean(self._recent, axis=0)
         best = int(p.argmax())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgehar.decide import NOTHING, Decider, softmax
+from edgehar.decide import NOTHING, Decider, Verdict, softmax
 from edgehar.manifest import Decision
 from edgehar.types import Status
 
@@ -57,6 +57,14 @@ def test_too_few_real_samples_count_for_nothing():
     assert decider.push(logits(9.0, 0.0, 0.0), 0.49) == NOTHING
     assert decider.push(logits(0.0, 1.0, 0.0), 0.5).label == "walk"
     assert (NOTHING.label, NOTHING.p, NOTHING.status) == ("", 0.0, Status.NO_DATA)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_a_model_that_overflowed_decides_nothing_and_spoils_nothing(broken):
+    decider = Decider(LABELS, Decision(smooth=3))
+    assert decider.push(logits(1.0, broken, 0.0), 1.0) == Verdict("", 0.0, Status.OUT_OF_CONTRACT)
+    verdict = decider.push(logits(0.0, 1.0, 0.0), 1.0)
+    assert (verdict.label, verdict.status) == ("walk", Status.OK)
 
 
 def test_out_of_contract_comes_first():
