@@ -133,7 +133,10 @@ class Pipeline:
     def _accept(self, spec: StreamSpec) -> None:
         if spec != self._spec:
             check_contract(spec, self.manifest.contract)
+            # Another stream has clocks of its own.
             self._resampler.end_segment(keep_time=False)
+            self.device_clock.reset()
+            self._rate.reset()
         self._spec = spec
         self._simulated = self._simulated or spec.simulated
 

@@ -160,6 +160,14 @@ def test_a_stream_that_changes_is_checked_again_and_starts_a_segment():
         pipe.push(chunk(range(28, 30), spec=replace(SPEC, rate_hz=10.0)))
 
 
+def test_a_stream_that_changes_brings_its_own_clock():
+    pipe = pipeline()
+    pipe.push(chunk(range(200), offset_ns=5))
+    late_ns = 3_600_000_000_000
+    last = pipe.push(chunk(range(200, 216), spec=replace(SPEC, session_id="two"), offset_ns=late_ns))[-1]
+    assert last.t_ns == 215 * STEP_NS + late_ns
+
+
 def test_the_mark_of_a_simulation_is_never_lost():
     simulated = replace(SPEC, simulated=True)
     pipe = pipeline()
