@@ -8,6 +8,8 @@ from edgehar.errors import InputError, Reason, UsageError
 from edgehar.types import FloatArray, IntArray
 
 TIME_COLUMN = "t_ns"
+LATEST_NS = 1 << 62  # 146 years; the difference of any two times fits 64 bits
+LARGEST = float(np.finfo(np.float32).max)
 MAX_LINE_BYTES = 65_536  # a longer "line" is not CSV; without a bound, a binary stream would fill the memory
 
 
@@ -36,9 +38,13 @@ class CsvRows:
         """
         lines = (self._rest + block).split(b"\n")
         self._rest = lines.pop()
-        if len(self._rest) > MAX_LINE_BYTES:
-            raise self._wrong(f"no line end within {MAX_LINE_BYTES} bytes", "feed text, one sample a line", line=1)
-        return self._decode(lines)
+        rows = self._decode(lines)
+        if len(self._rest) > MAX_LINE_BYTES and self._error is None:
+            self._line += 1
+            self._error = self._wrong(f"no line end within {MAX_LINE_BYTES} bytes", "feed text, one sample a line")
+            if self.channels is None:
+                raise self._error
+        return rows
 
     def finish(self) -> tuple[IntArray, FloatArray]:
         """The last row, if the text does not end in a line break."""
@@ -123,8 +129,11 @@ class CsvRows:
             raise self._wrong(
                 f"column t_ns: '{fields[0]}' is not an integer", "give nanoseconds, no fraction"
             ) from None
-        if not -(2**63) <= t_ns < 2**63:
-            raise self._wrong(f"column t_ns: {t_ns} does not fit 64 bits", "give nanoseconds since the stream began")
+        if abs(t_ns) > LATEST_NS:
+            raise self._wrong(
+                f"column t_ns: {t_ns} is no time in nanoseconds, at most {LATEST_NS}",
+                "give nanoseconds since the stream began",
+            )
         if self._last_ns is not None and t_ns <= self._last_ns:
             raise self._wrong(
                 f"column t_ns: {t_ns} does not come after {self._last_ns}", "sort the rows by t_ns, each time once"
@@ -135,13 +144,14 @@ class CsvRows:
     def _value(self, fields: list[str], column: int) -> float:
         text = fields[column]
         try:
-            return float(text) if text else float("nan")
+            value = float(text) if text else float("nan")
         except ValueError:
+            value = float("inf")
+        if abs(value) > LARGEST:
             raise self._wrong(
                 f"column {self._columns[column]}: '{text}' is not a number", "give a number, or leave the field empty"
-            ) from None
+            )
+        return value
 
-    def _wrong(self, what: str, hint: str, *, line: int | None = None) -> InputError:
-        return InputError(
-            f"CSV on stdin, line {self._line if line is None else line}: {what}", reason=Reason.FORMAT, hint=hint
-        )
+    def _wrong(self, what: str, hint: str) -> InputError:
+        return InputError(f"CSV on stdin, line {self._line}: {what}", reason=Reason.FORMAT, hint=hint)

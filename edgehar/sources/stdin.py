@@ -41,6 +41,8 @@ def from_uri(uri: SourceUri, expected: StreamSpec | None) -> StdinCsv:
 
 
 def _read_stdin() -> bytes:
+    if sys.stdin is None:
+        raise OSError("it is closed")
     # os.read returns what is there; a buffered read would wait for a full block and add latency.
     return os.read(sys.stdin.fileno(), BLOCK_BYTES)
 
@@ -72,12 +74,7 @@ class StdinCsv:
         """Wait for the header line."""
         self._blocks = read_blocks(self._read)
         while self._spec is None:
-            try:
-                block = await anext(self._blocks, b"")
-            except OSError as error:
-                raise MissingError(f"stdin: {error}", reason=Reason.NOT_FOUND, hint="pipe a CSV into it") from error
-            self._ended = not block
-            self._first = self._rows.feed(block) if block else self._rows.finish()
+            self._first = await self._next_rows(self._blocks)
             if self._rows.channels is not None:
                 self._spec = self._make_spec(self._rows.channels)
         return self
@@ -95,14 +92,20 @@ class StdinCsv:
             if len(rows[0]):
                 yield self._chunk(*rows)
             self._rows.check()
-            block = None if self._ended else await anext(blocks, b"")
-            self._ended = not block
-            rows = None if block is None else self._rows.feed(block) if block else self._rows.finish()
+            rows = None if self._ended else await self._next_rows(blocks)
 
     def label_at(self, t_dev_ns: int) -> str:
         """Nobody knows."""
         del t_dev_ns
         return ""
+
+    async def _next_rows(self, blocks: AsyncIterator[bytes]) -> tuple[IntArray, FloatArray]:
+        try:
+            block = await anext(blocks, b"")
+        except OSError as error:
+            raise MissingError(f"stdin: {error}", reason=Reason.NOT_FOUND, hint="pipe a CSV into it") from error
+        self._ended = not block
+        return self._rows.feed(block) if block else self._rows.finish()
 
     def _make_spec(self, channels: tuple[str, ...]) -> StreamSpec:
         base = self._expected

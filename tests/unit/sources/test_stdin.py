@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from edgehar.errors import EdgeHarError, InputError, Reason, UsageError
+from edgehar.errors import EdgeHarError, InputError, MissingError, Reason, UsageError
 from edgehar.sources import SourceUri
 from edgehar.sources.csv_rows import CsvRows
 from edgehar.sources.stdin import StdinCsv, from_uri
@@ -60,7 +60,10 @@ def test_columns_may_come_in_any_order():
         (b"t_ns,acc_x,acc_y\n0,1,2\n20000000,1", ["line 3", "2 values"]),
         (b"t_ns,acc_x,acc_y\n0.5,1,2\n", ["line 2", "t_ns", "'0.5'"]),
         (b"t_ns,acc_x,acc_y\n5,1,2\n5,1,2\n", ["line 3", "t_ns", "5 does not come after 5"]),
-        (b"t_ns,acc_x,acc_y\n99999999999999999999,1,2\n", ["line 2", "64 bits"]),
+        (b"t_ns,acc_x,acc_y\n99999999999999999999,1,2\n", ["line 2", "99999999999999999999", "nanoseconds"]),
+        (b"t_ns,acc_x,acc_y\n-9000000000000000000,1,2\n", ["line 2", "-9000000000000000000", "nanoseconds"]),
+        (b"t_ns,acc_x,acc_y\n0,1,inf\n", ["line 2", "acc_y", "'inf'"]),
+        (b"t_ns,acc_x,acc_y\n0,-1e39,1\n", ["line 2", "acc_x", "'-1e39'"]),
         (b"time,acc_x,acc_y\n", ["line 1", "'time'"]),
         (b"t_ns,acc_x,acc_x\n", ["line 1", "'acc_x' twice"]),
         (b"\xff\xfe\x00\n", ["line 1", "UTF-8"]),
@@ -108,5 +111,35 @@ def test_without_a_contract_rate_and_units_are_given_in_the_address():
 
 
 def test_endless_text_without_a_line_end_is_refused():
-    with pytest.raises(InputError, match="no line end"):
+    with pytest.raises(InputError, match="line 1: no line end"):
         check_source(lambda: source(b"x" * 200_000, block=65_536))
+
+
+def test_endless_text_after_good_rows_is_refused_at_its_line_and_the_rows_stand():
+    seen = []
+
+    async def read():
+        async with source(b"t_ns,acc_x,acc_y\n0,1,2\n20000000,3,4\n" + b"x" * 200_000, block=100_000) as opened:
+            async for chunk in opened:
+                seen.append(len(chunk))  # noqa: PERF401 - what was seen before the error counts
+
+    with pytest.raises(InputError, match="line 4: no line end"):
+        asyncio.run(read())
+    assert seen == [2]
+
+
+def test_a_broken_stdin_is_named():
+    def broken():
+        if not blocks:
+            raise OSError(5, "Input/output error")
+        return blocks.pop()
+
+    blocks = [b"t_ns,acc_x,acc_y\n0,1,2\n"]
+    with pytest.raises(MissingError, match="Input/output error"):
+        check_source(lambda: StdinCsv(SourceUri.parse("stdin:csv"), SPEC, broken))
+
+
+def test_a_closed_stdin_ends_at_once_with_a_message(monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(MissingError, match="stdin"):
+        check_source(lambda: from_uri(SourceUri.parse("stdin:csv"), SPEC))
