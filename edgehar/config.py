@@ -53,6 +53,12 @@ def load_settings(path: Path) -> Settings:
         raise MissingError(
             f"no settings file {path}", reason=Reason.NOT_FOUND, hint="write one (docs/run.md), or leave --config out"
         ) from None
+    except OSError as error:
+        raise MissingError(
+            f"settings file {path} cannot be read: {error.strerror}",
+            reason=Reason.PERMISSION,
+            hint="name a TOML file that this user may read",
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {error}", reason=Reason.FORMAT, hint="mend the TOML at that place") from None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import sys
 from pathlib import Path
@@ -64,12 +65,21 @@ class JsonlSink:
         """Close the file; leave stdout open."""
         stream, self._stream = self._stream, None
         if stream is not None and stream is not sys.stdout:
-            with contextlib.suppress(BrokenPipeError):
+            with contextlib.suppress(OSError):  # every line was flushed, or its error raised, by `emit`
                 stream.close()
 
     async def emit(self, activity: Activity) -> None:
-        """Write and flush one line."""
+        """Write and flush one line; MissingError when the disk is full."""
         if self._stream is None:
             raise UsageError("sink jsonl is not open", reason=Reason.VALUE, hint="use it in an 'async with' block")
-        self._stream.write(encode(activity) + "\n")
-        self._stream.flush()
+        try:
+            self._stream.write(encode(activity) + "\n")
+            self._stream.flush()
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            raise MissingError(
+                f"sink jsonl: cannot write {self._locator}: {error.strerror}",
+                reason=Reason.DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else Reason.PERMISSION,
+                hint="free some space, or write to another place: --sink jsonl:PATH",
+            ) from error

@@ -41,6 +41,11 @@ def test_mistakes_are_named(tmp_path: Path, text: str, says: str, hint: str) -> 
     assert hint in caught.value.hint
 
 
+def test_a_directory_is_no_settings_file(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="Is a directory"):
+        load_settings(tmp_path)
+
+
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match=r"nothing\.toml"):
         load_settings(tmp_path / "nothing.toml")

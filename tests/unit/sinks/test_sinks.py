@@ -3,11 +3,12 @@
 import asyncio
 import io
 import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from edgehar.errors import MissingError, UsageError
+from edgehar.errors import MissingError, Reason, UsageError
 from edgehar.sinks import SINKS, open_sink
 from edgehar.sinks.jsonl import JsonlSink, encode
 from edgehar.sinks.lines import LinesSink
@@ -107,6 +108,17 @@ def test_what_is_not_built_yet_says_so(address):
 def test_addresses_that_make_no_sense_are_refused(address):
     with pytest.raises(UsageError):
         open_sink(address)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_told_as_such():
+    async def go():
+        async with JsonlSink("/dev/full") as sink:
+            await sink.emit(activity())
+
+    with pytest.raises(MissingError, match="No space left") as caught:
+        asyncio.run(go())
+    assert caught.value.reason is Reason.DISK_FULL
 
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path):
