@@ -123,15 +123,16 @@ def _time_ns(cell: str, name: str) -> int:
 
 
 def _values(path: Path, name: str, cells: tuple[str, ...], number: list[int]) -> FloatArray:
-    try:
-        return np.array([cell if cell.strip() else "nan" for cell in cells], np.float64).astype(np.float32)
-    except ValueError:
-        for row, cell in zip(number, cells, strict=True):
-            try:
-                float(cell or "nan")
-            except ValueError as error:
-                raise _refuse(path, row, f"column {name}: '{cell}' is not a number") from error
-        raise
+    values = np.empty(len(cells), np.float64)
+    for i, cell in enumerate(cells):
+        try:
+            values[i] = float(cell.strip() or "nan")
+        except ValueError as error:
+            raise _refuse(path, number[i], f"column {name}: '{cell}' is not a number") from error
+    infinite = np.flatnonzero(np.abs(values) > np.finfo(np.float32).max)
+    if len(infinite):
+        raise _refuse(path, number[infinite[0]], f"column {name}: '{cells[infinite[0]]}' is infinite")
+    return values.astype(np.float32)
 
 
 def _rate_hz(table: _Table) -> float:

@@ -60,7 +60,7 @@ def _sessions(files: SourceFiles) -> Iterator[Session]:
     for name, match in found:
         if match[1] not in ACTIVITIES:
             raise files.refuse(name, 1, f"its directory names activity '{match[1]}', none of {', '.join(ACTIVITIES)}")
-        header = [cell.strip().strip('"') for cell in files.lines(name)[0].split(",")]
+        header = [cell.strip().strip('"') for cell in next(iter(files.lines(name)), "").split(",")]
         absent = [column for column in COLUMNS if column not in header]
         if absent:
             raise files.refuse(name, 1, f"the header has no column {', '.join(absent)}")

@@ -2,13 +2,13 @@
 
 Layout: raw/watch/{accel,gyro}/data_SSSS_{accel,gyro}_watch.txt, rows `subject,code,time_ns,x,y,z;`; activity_key.txt.
 The stamps jump (bursts of 10 ms after gaps), so both sensors are put on a uniform 50 ms grid by linear interpolation;
-a hole of more than 0.5 s starts a new session, and pieces under 5 s are dropped. Not tried on the original archive.
+a hole of more than 0.5 s in either starts a new session, and pieces under 5 s are dropped. Not tried on the original archive.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from types import MappingProxyType
 
@@ -109,11 +109,10 @@ def _read(files: SourceFiles, name: str, subject: str) -> Samples:
 def _pieces(
     accel_t: NDArray[np.int64], accel: NDArray[np.float64], gyro_t: NDArray[np.int64], gyro: NDArray[np.float64]
 ) -> Iterator[NDArray[np.float32]]:
-    """The joined samples [n, 6] of each stretch without a hole, on the uniform grid."""
+    """The joined samples [n, 6] of each stretch in which neither sensor has a hole, on the uniform grid."""
     period_ns = 1e9 / RATE_HZ
-    edges = [0, *(np.flatnonzero(np.diff(accel_t) > HOLE_S * 1e9) + 1).tolist(), len(accel_t)]
-    for first, last in pairwise(edges):
-        begin, end = max(accel_t[first], gyro_t[0]), min(accel_t[last - 1], gyro_t[-1])
+    for (accel_first, accel_last), (gyro_first, gyro_last) in product(_stretches(accel_t), _stretches(gyro_t)):
+        begin, end = max(accel_first, gyro_first), min(accel_last, gyro_last)
         if end - begin < SHORTEST_S * 1e9:
             continue
         # Relative times, because float64 cannot hold nanoseconds since boot and their fractions.
@@ -121,3 +120,9 @@ def _pieces(
         columns = [np.interp(grid, accel_t - begin, accel[:, axis]) for axis in range(3)]
         columns += [np.interp(grid, gyro_t - begin, gyro[:, axis]) for axis in range(3)]
         yield np.stack(columns, axis=1).astype(np.float32)
+
+
+def _stretches(t_ns: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """First and last time of every stretch without a hole."""
+    edges = [0, *(np.flatnonzero(np.diff(t_ns) > HOLE_S * 1e9) + 1).tolist(), len(t_ns)]
+    return [(int(t_ns[first]), int(t_ns[last - 1])) for first, last in pairwise(edges)]

@@ -258,6 +258,8 @@ def test_csv_directory_takes_names_from_the_files_and_units_from_the_command(tmp
     [
         ("0.02,3,,walk", "0.02,three,,walk", r"mine\.csv, row 3: column acc_x\[g\]: 'three' is not a number"),
         ("0.04,5,6,", "0.0x,5,6,", r"mine\.csv, row 4: column t_s: '0.0x' is not a time"),
+        ("0.02,3,,walk,ann,a\n0.04,5,6,", "0.02,3, ,walk,ann,a\n0.04,5,six,", r"row 4: column acc_y \[g\]: 'six'"),
+        ("0.04,5,6,", "0.04,5,1e60,", r"row 4: column acc_y \[g\]: '1e60' is infinite"),
         ("0.04,5,6,,ann,a", "0.04,5,6", r"mine\.csv, row 4: it has 3 cells, the header 6"),
         ("0.04,5", "0.02,5", r"mine\.csv, row 4: time 20000000 ns does not come after 20000000 ns"),
         ("t_s,", "time,", r"mine\.csv, row 1: the header is time"),

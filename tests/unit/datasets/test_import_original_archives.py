@@ -152,6 +152,15 @@ def test_wisdm_is_put_on_a_grid_and_divided_at_holes(tmp_path: Path) -> None:
     assert read(dataset, "1600_F-0").labels[0].label == "typing"
 
 
+def test_wisdm_is_divided_at_holes_of_either_sensor(tmp_path: Path) -> None:
+    files = wisdm_files()
+    gyro = next(name for name in files if "gyro" in name)
+    lines = files[gyro].splitlines(keepends=True)
+    del lines[221:236]  # of walking; the gyroscope comes back for the last four samples
+    dataset = imported("wisdm", zipped(tmp_path / "w.zip", files | {gyro: "".join(lines)}), tmp_path / "out")
+    assert [len(read(dataset, name).read()) for name in ("1600_A-0", "1600_A-1", "1600_F-1")] == [120, 101, 120]
+
+
 def test_motionsense(tmp_path: Path) -> None:
     files = motionsense_files()
     dataset = imported("motionsense", unpacked(tmp_path / "source", files), tmp_path / "out")
@@ -210,6 +219,7 @@ BROKEN = [
     ),
     ("motionsense", motionsense_files, "A_DeviceMotion_data/wlk_7/sub_1.csv", "a,b\n1,2\n", "row 1: the header has no"),
     ("motionsense", motionsense_files, "A_DeviceMotion_data/xyz_7/sub_1.csv", "a\n", "row 1: its directory names"),
+    ("motionsense", motionsense_files, "A_DeviceMotion_data/wlk_7/sub_1.csv", "", "row 1: the header has no"),
     ("dsads", dsads_files, "data/a01/p1/s01.txt", ",".join("1" * 45) + "\n", "after 1 of 125 rows"),
     ("dsads", dsads_files, "data/a20/p1/s01.txt", "1\n", "names activity 20"),
     (
