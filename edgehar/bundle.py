@@ -151,6 +151,10 @@ def _read(path: Path) -> bytes:
         raise MissingError(
             f"{path}: cannot be read by this user", reason=Reason.PERMISSION, hint=f"chmod a+r {path}"
         ) from None
+    except OSError as error:
+        raise MissingError(
+            f"{path}: cannot be read: {error.strerror}", reason=Reason.NOT_FOUND, hint="check the path and its medium"
+        ) from None
     raise InputError(
         f"{path}: {size} bytes, a bundle has at most {MAX_FILE_BYTES}",
         reason=Reason.VALUE,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from math import isfinite
 from typing import Any
 
 from edgehar.errors import ContractError, InputError, Reason
@@ -16,6 +15,7 @@ from edgehar.types import StreamSpec
 
 SCHEMA_VERSION = 1
 FAMILIES = ("cnn", "dscnn", "fastgrnn", "gru", "l2mu")
+LARGEST = 1e12  # number in a manifest
 PREPROCESS_OPS = ("compand", "concat", "median3", "minus_lowpass", "normalize", "rectify", "scale", "select", "sos")
 
 
@@ -192,7 +192,7 @@ def _decision(f: Fields) -> Decision:
 
 
 def _operations(value: Any, path: str) -> tuple[Mapping[str, Any], ...]:
-    """Known operation names at every depth; their parameters are checked by `edgehar.dsp.graph`."""
+    """Known operations at every depth, their parameters names or numbers; `edgehar.dsp.graph` checks the rest."""
     if not isinstance(value, list):
         raise refuse(path, value, "a list of operations")
     for i, op in enumerate(value):
@@ -201,7 +201,21 @@ def _operations(value: Any, path: str) -> tuple[Mapping[str, Any], ...]:
         if fields.choice("op", PREPROCESS_OPS) == "concat":
             for j, part in enumerate(_list(fields.take("parts"), f"{here}.parts")):
                 _operations(part, f"{here}.parts[{j}]")
+        for name in sorted(set(fields.mapping) - {"op", "parts"}):
+            if name == "channels":
+                fields.texts(name, least=0)
+            else:
+                _check_numbers(fields.take(name), f"{here}.{name}")
     return tuple(value)
+
+
+def _check_numbers(value: Any, path: str) -> None:
+    """A list of numbers, or of rows of equally many."""
+    rows = _list(value, path)
+    flat = [number for row in rows for number in (row if isinstance(row, list) else [row])]
+    shapes = {len(row) if isinstance(row, list) else None for row in rows}
+    if len(shapes) > 1 or not all(_is_number(number) for number in flat):
+        raise refuse(path, value, "a list of numbers, or of rows of equally many")
 
 
 def refuse(path: str, value: Any, allowed: str) -> InputError:
@@ -261,10 +275,9 @@ class Fields:
             raise refuse(self._path + name, value, f"a whole number from {low} to {high}")
         return value
 
-    def number(self, name: str, *, low: float, high: float = 1e12, above: bool = False) -> float:
+    def number(self, name: str, *, low: float, high: float = LARGEST, above: bool = False) -> float:
         value = self.take(name)
-        numeric = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-        if not numeric or not low <= value <= high or (above and value == low):
+        if not _is_number(value) or not low <= value <= high or (above and value == low):
             raise refuse(self._path + name, value, f"a number {'above' if above else 'from'} {low:g} to {high:g}")
         return float(value)
 
@@ -272,6 +285,11 @@ class Fields:
         """Refuse fields that nobody asked for: a typing error, or a newer edgehar's."""
         for name in sorted(set(self.mapping) - self._read):
             raise refuse(self._path + name, self.mapping[name], "absent (unknown field)")
+
+
+def _is_number(value: Any) -> bool:
+    """A finite JSON number that a float can hold; compared, not converted: an int may have any number of digits."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _list(value: Any, path: str) -> list[Any]:

@@ -220,6 +220,16 @@ def test_other_schema_versions_are_named(saved: Path, version: int, hint: str) -
         (lambda d: d["model"].update(hidden=-1), "model.hidden is -1"),
         (lambda d: d["model"].update(hiden=3), "model.hiden is 3, must be absent"),
         (lambda d: d["preprocess"][0]["parts"][1][0].update(op="fft"), "preprocess[0].parts[1][0].op is 'fft'"),
+        (
+            lambda d: d["preprocess"].append({"op": "scale", "factors": "abc"}),
+            "preprocess[2].factors is 'abc', must be",
+        ),
+        (lambda d: d["preprocess"].append({"op": "scale", "factors": [1, [2]]}), "factors is [1, [2]], must be"),
+        (lambda d: d["preprocess"].append({"op": "sos", "sos": [[1, 2], [3]]}), "sos is [[1, 2], [3]], must be"),
+        (lambda d: d["preprocess"].append({"op": "scale", "factors": [True]}), "factors is [True], must be"),
+        (lambda d: d["preprocess"].append({"op": "scale", "factors": [10**400]}), "preprocess[2].factors is"),
+        (lambda d: d["preprocess"][1].update(channels="a"), "preprocess[1].channels is 'a', must be a list"),
+        (lambda d: d["decision"].update(temperature=10**400), "decision.temperature is 1000"),
         (lambda d: d.pop("members"), "members.weights.safetensors is None"),
     ],
 )
@@ -292,6 +302,9 @@ def test_absent_and_odd_paths(tmp_path: Path) -> None:
         open_bundle(tmp_path / "none.edgehar")
     with pytest.raises(InputError, match="is a directory"):
         open_bundle(tmp_path)
+    (tmp_path / "f").touch()
+    with pytest.raises(MissingError, match="cannot be read: Not a directory"):
+        open_bundle(tmp_path / "f" / "m.edgehar")
     (tmp_path / "t.edgehar").write_text("hello")
     assert "is not a bundle" in str(refusal(tmp_path / "t.edgehar"))
 
