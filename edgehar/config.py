@@ -2,11 +2,11 @@
 
 [run]
 bundle = "kitchen.edgehar"        # relative to the file
-source = "replay:walk.mcap"
+source = "replay:walk.mcap"       # files in addresses: relative to where edgehar runs
 sinks = ["console", "jsonl:decisions.jsonl"]
 runtime = "numba"
 speed = 1.0
-record = "today.mcap"
+record = "today.mcap"             # relative to the file
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Settings(BaseModel):
 
 
 def load_settings(path: Path) -> Settings:
-    """Read and check `path`; file names in it are resolved against its directory.
+    """Read and check `path`; `bundle` and `record` are resolved against its directory.
 
     Raises MissingError if there is no such file, InputError naming file, key, value and what is allowed.
     """
