@@ -24,6 +24,7 @@ def prepare_cache() -> bool:
     for place in _places():
         directory = place / f"kernels-{_sources_hash()}"
         if _writable(directory):
+            _drop_empty(directory)
             from numba import config
 
             os.environ["NUMBA_CACHE_DIR"] = str(directory)  # survives a reload of numba's configuration
@@ -51,12 +52,27 @@ def _writable(directory: Path) -> bool:
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile(dir=directory):
-            # Code is loaded from here: a directory that another user made or may write is not ours to trust.
-            status = directory.stat()
-            ours = not hasattr(os, "getuid") or status.st_uid == os.getuid()
-            return ours and not status.st_mode & 0o022
+            # Code is loaded from here: a directory that another user made or may write is not ours to trust, nor is one
+            # that he may replace. Where somebody named the place, that is for him to know.
+            named = "NUMBA_CACHE_DIR" in os.environ
+            return _ours(directory, 0o022) and (named or _ours(directory.parent, 0o002))
     except OSError:
         return False
+
+
+def _ours(directory: Path, forbidden_mode: int) -> bool:
+    status = directory.stat()
+    return (not hasattr(os, "getuid") or status.st_uid == os.getuid()) and not status.st_mode & forbidden_mode
+
+
+def _drop_empty(directory: Path) -> None:
+    """A power cut can leave a file without its content, on which Numba would fail at every start."""
+    for file in directory.rglob("*.nb[ic]"):
+        try:
+            if file.stat().st_size == 0:
+                file.unlink()
+        except OSError:
+            continue  # another process was faster
 
 
 def _sources_hash() -> str:
