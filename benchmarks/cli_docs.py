@@ -27,7 +27,7 @@ JSON on standard output and nothing else there; progress and messages go to stan
 | 7 | the split is leaky |
 | 130 | interrupted with Ctrl-C; what was recorded or trained so far is whole |
 
-Every message is followed by `next:` and what to type. Sources are written `SCHEME:LOCATOR[?k=v&...]` and sinks
+A command's error is followed by `next:` and what to type. Sources are written `SCHEME:LOCATOR[?k=v&...]` and sinks
 `NAME[:PATH]`; [running](run.md) lists them.
 """
 

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgehar.datasets.splits import PROTOCOLS
+from edgehar.models import MODELS
+
 if TYPE_CHECKING:
     from edgehar.train.run import Reporter
     from edgehar.train.run_config import RunConfig
@@ -25,10 +28,8 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="The run's directory.")],
     *,
     dataset: Annotated[Path | None, typer.Option(help="A dataset made by edgehar import.")] = None,
-    model: Annotated[str, typer.Option(help="One of: cnn, dscnn, fastgrnn, gru, l2mu.")] = "",
-    split: Annotated[
-        str, typer.Option(help="official, subject, loso, session, environment, mixed, or a split file (.json).")
-    ] = "subject",
+    model: Annotated[str, typer.Option(help=f"One of: {', '.join(MODELS)}.")] = "",
+    split: Annotated[str, typer.Option(help=f"{', '.join(PROTOCOLS)}, or a split file (.json).")] = "subject",
     folds: Annotated[int, typer.Option(help="How many folds, where the split has a choice.")] = 5,
     test_subjects: Annotated[str, typer.Option(help="Hold these people out instead of following a split: a,b.")] = "",
     seeds: Annotated[int, typer.Option(help="Train every fold with this many seeds.")] = 1,
@@ -51,13 +52,14 @@ def train(
 ) -> int:
     """Train on some people, test on others, with a random forest beside; write bundle, evaluation and plots."""
     _set_threads(threads)
+    from edgehar.errors import EdgeHarError
     from edgehar.train.classes import parse_classes
     from edgehar.train.run import execute, open_run
     from edgehar.train.run_config import RunConfig
 
-    config = None
-    if dataset is not None and model and not resume:
-        config = RunConfig(
+    asked = None
+    if dataset is not None and model:
+        asked = RunConfig(
             dataset=str(dataset),
             model=model,
             settings=_settings(model, recipe, epochs, changes or []),
@@ -71,13 +73,19 @@ def train(
             allow_leaky=allow_leaky,
             command=_command(),
         )
-    config = open_run(out, config, resume=resume)
+    config = open_run(out, asked, resume=resume)
+    if resume:
+        _check_same(out, config, asked, given=bool(model or recipe or epochs or changes or classes or test_subjects))
     try:
         with _reporting(config) as reporter:
             evaluation = execute(config, out, reporter)
     except KeyboardInterrupt:
         typer.echo(f"\ninterrupted; go on with: edgehar train --out {out} --resume", err=True)
         return INTERRUPTED
+    except EdgeHarError:
+        if not resume:
+            _leave_nothing(out)
+        raise
     plots = _plot(evaluation, out)
     if as_json:
         typer.echo(json.dumps(evaluation))
@@ -86,8 +94,29 @@ def train(
     return 0
 
 
+def _check_same(out: Path, config: RunConfig, asked: RunConfig | None, *, given: bool) -> None:
+    """A run goes on with what it was started with: other wishes are refused, not forgotten."""
+    from edgehar.errors import Reason, UsageError
+
+    if asked is None and not given:
+        return
+    old, new = config.to_dict(), {} if asked is None else asked.to_dict()
+    differ = [name for name in new if name != "command" and old[name] != new[name]]
+    if differ or asked is None:
+        raise UsageError(
+            f"{out} goes on with what it was started with, {', '.join(differ) or 'all settings'} included",
+            reason=Reason.VALUE,
+            hint=f"edgehar train --out {out} --resume, without other options; or start a new run in another --out",
+        )
+
+
+def _leave_nothing(out: Path) -> None:
+    """Undo a run that was refused before anything was trained: the mended command may use the same --out."""
+    if [path.name for path in out.iterdir()] == ["config.json"]:
+        (out / "config.json").unlink()
+
+
 def _settings(model: str, recipe: Path | None, epochs: int, changes: list[str]) -> Settings:
-    from edgehar.models import MODELS
     from edgehar.registry import resolve
     from edgehar.train.settings import default_settings, load_settings
 

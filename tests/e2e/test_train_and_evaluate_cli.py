@@ -70,6 +70,9 @@ def test_evaluate_streams_the_test_people(run, dataset, capsys):
         (("train", "--out", "NEW"), 2, "give --dataset and --model"),
         (("train", "--out", "NEW", "--resume"), 3, "no run to resume"),
         (("train", "--dataset", "DATASET", *SMALL, "--out", "RUN"), 2, "--resume"),
+        (("train", "--epochs", "9", "--out", "RUN", "--resume"), 2, "without other options"),
+        (("train", "--dataset", "DATASET", *SMALL, "--epochs", "9", "--out", "RUN", "--resume"), 2, "recipe included"),
+        (("data", "DATASET/dataset.toml/x"), 3, "is not a dataset"),
         (("train", "--dataset", "DATASET", *SMALL, "--set", "options.depth=2", "--out", "NEW"), 2, "its options are"),
         (("train", "--dataset", "DATASET", *MIXED, "--out", "NEW"), 7, "--split subject"),
         (("evaluate", "RUN/gru.edgehar", "--dataset", "DATASET", "--subjects", "p1"), 7, "--allow-leaky"),
@@ -87,9 +90,28 @@ def test_evaluate_streams_the_test_people(run, dataset, capsys):
 )
 def test_refusals_say_what_to_do(run, dataset, tmp_path, capsys, arguments, code, told):
     places = {"DATASET": str(dataset), "NEW": str(tmp_path / "new"), "RUN": str(run[0])}
-    typed = [places.get(word, word.replace("RUN/", f"{run[0]}/")) for word in arguments]
+    typed = [
+        places.get(word, word.replace("RUN/", f"{run[0]}/").replace("DATASET/", f"{dataset}/")) for word in arguments
+    ]
     assert main(typed) == code
     assert told in capsys.readouterr().err
+
+
+def test_a_refused_run_leaves_its_directory_free(dataset, tmp_path, capsys):
+    typed = ["train", "--dataset", str(dataset), "--out", str(tmp_path / "run"), *SMALL, "--epochs", "1"]
+    assert main([*typed, "--classes", "dancing"]) == 2
+    assert main(typed) == 0
+    assert main([*typed, "--resume"]) == 0
+    assert "random forest" in capsys.readouterr().out
+
+
+def test_what_the_system_refuses_is_no_traceback(dataset, run, tmp_path, capsys):
+    table = tmp_path / "a.csv"
+    table.write_text("t_s,acc_x[g]\n0,1\n0.02,2\n0.04,3\n")
+    assert main(["import", "csv", str(table), "--out", "/dev/null/x"]) == 3
+    told = ["evaluate", str(run[0] / "gru.edgehar"), "--dataset", str(dataset), "--runtime", "reference", "--no-forest"]
+    assert main([*told, "--plot", "/dev/null/x.png"]) == 5
+    assert "next:" in capsys.readouterr().err
 
 
 def start(dataset, out):
