@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from edgehar import __version__
-from edgehar.errors import EdgeHarError, UsageError
+from edgehar.errors import EdgeHarError, MissingError, UsageError
 
 COMMANDS: dict[str, str] = {
     "import": "edgehar.cli.import_:import_",
@@ -71,6 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (head, less) went away; point stdout elsewhere so that interpreter shutdown stays quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        typer.echo(f"edgehar: {error}", err=True)
+        typer.echo("  next: check the path, its permissions and the space on the disk", err=True)
+        return MissingError.exit_code
     return result if isinstance(result, int) else 0
 
 

@@ -2,7 +2,7 @@
 
 Layout: raw/watch/{accel,gyro}/data_SSSS_{accel,gyro}_watch.txt, rows `subject,code,time_ns,x,y,z;`; activity_key.txt.
 The stamps jump (bursts of 10 ms after gaps), so both sensors are put on a uniform 50 ms grid by linear interpolation;
-a hole of more than 0.5 s in either starts a new session, and pieces under 5 s are dropped. Not tried on the original archive.
+a hole of more than 0.5 s in either starts a new session, and pieces under 5 s are dropped. Not tried on the original.
 """
 
 from __future__ import annotations
