@@ -103,7 +103,7 @@ class ReplaySource:
         return self._labels[place].label if place >= 0 and t_dev_ns < self._labels[place].t1_ns else ""
 
     def _laps(self) -> Iterator[Chunk]:
-        shift_ns = shift_seq = 0
+        shift_ns = shift_seq = newest_ns = 0
         for _ in range(self._loop + 1):
             first: Chunk | None = None
             last: Chunk | None = None
@@ -111,10 +111,12 @@ class ReplaySource:
                 if len(chunk) == 0:
                     continue
                 first, last = first or chunk, chunk
-                yield chunk if shift_ns == 0 else _moved(chunk, shift_ns, shift_seq)
+                moved = _moved(chunk, shift_ns, shift_seq, newest_ns) if shift_ns else chunk
+                newest_ns = int(moved.t_host_ns[-1])
+                yield moved
             if first is None or last is None:
                 return
-            period_ns = round(NS_PER_S / chunk.spec.rate_hz)
+            period_ns = round(NS_PER_S / last.spec.rate_hz)
             self._first_ns = int(first.t_dev_ns[0])
             self._lap_ns = int(last.t_dev_ns[-1]) - self._first_ns + period_ns
             shift_ns += self._lap_ns
@@ -140,5 +142,7 @@ class ReplaySource:
             )
 
 
-def _moved(chunk: Chunk, by_ns: int, by_seq: int) -> Chunk:
-    return replace(chunk, t_dev_ns=chunk.t_dev_ns + by_ns, t_host_ns=chunk.t_host_ns + by_ns, seq=chunk.seq + by_seq)
+def _moved(chunk: Chunk, by_ns: int, by_seq: int, newest_ns: int) -> Chunk:
+    """Later in time and number; what the recording's end was late by, its next beginning has to wait for."""
+    t_host_ns = np.maximum(chunk.t_host_ns + by_ns, newest_ns)
+    return replace(chunk, t_dev_ns=chunk.t_dev_ns + by_ns, t_host_ns=t_host_ns, seq=chunk.seq + by_seq)
