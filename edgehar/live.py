@@ -54,7 +54,7 @@ async def chunks_until(source: Source, stop: Stop, duration_s: float | None = No
     """What `source` yields until it ends, `stop` is requested, or `duration_s` of device time have gone by."""
     chunks = aiter(source)
     stopping = asyncio.ensure_future(stop.event.wait())
-    end_ns: float | None = None
+    went = StreamTally()
     try:
         while not stop.event.is_set():
             coming = asyncio.ensure_future(anext(chunks, None))
@@ -70,9 +70,10 @@ async def chunks_until(source: Source, stop: Stop, duration_s: float | None = No
             if len(chunk) == 0:
                 continue
             if duration_s is not None:
-                if end_ns is None:
-                    end_ns = int(chunk.t_dev_ns[0]) + duration_s * 1e9
-                if int(chunk.t_dev_ns[0]) >= end_ns:
+                own = StreamTally()
+                for tally in (went, own):
+                    tally.add(chunk)
+                if went.elapsed_ns - own.elapsed_ns >= duration_s * 1e9:  # where the chunk begins
                     return
             yield chunk
     finally:

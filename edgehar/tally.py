@@ -22,7 +22,7 @@ class StreamTally:
         self.samples = 0
         self.lost = 0
         self.simulated = False
-        self._elapsed_ns = 0
+        self.elapsed_ns = 0
         self._stretches = 1  # between restarts of the device's clock
         self._last: tuple[int, int] | None = None  # t_dev_ns and seq of the newest sample
 
@@ -37,7 +37,7 @@ class StreamTally:
         restarted[0] &= self._last is not None  # a stream's first sample restarts nothing
         self.lost += int(np.where(restarted, 0, np.maximum(steps - 1, 0)).sum())
         self._stretches += int(restarted.sum())
-        self._elapsed_ns += int(np.where(restarted, 0, steps_ns).sum())
+        self.elapsed_ns += int(np.where(restarted, 0, steps_ns).sum())
         self._last = int(t_ns[-1]), int(seq[-1])
         self.samples += len(chunk)
         self.simulated |= chunk.spec.simulated
@@ -45,7 +45,7 @@ class StreamTally:
     @property
     def duration_s(self) -> float:
         """Device time from the first sample to the last, without the unknown time that a restart took."""
-        return self._elapsed_ns / NS_PER_S
+        return self.elapsed_ns / NS_PER_S
 
     @property
     def rate_hz(self) -> float:

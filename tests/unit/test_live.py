@@ -76,6 +76,21 @@ def test_duration_is_stream_time():
     assert sum(map(len, chunks)) == 200
 
 
+@pytest.mark.parametrize("flag", [Flag.CLOCK_RESET, Flag.NONE])
+def test_duration_goes_on_across_a_restart_of_the_clock(flag):
+    class Restarting:
+        async def __aiter__(self):
+            for first in (1000, 1010):
+                yield chunk(range(first, first + 10))
+            for first in range(0, 1000, 10):
+                yield chunk(range(first, first + 10), [flag if first == 0 else 0] + [0] * 9)
+
+    async def go():
+        return [c async for c in chunks_until(Restarting(), Stop(), 5.0)]
+
+    assert sum(map(len, asyncio.run(go()))) == 60  # nobody knows what the restart took: it counts as nothing
+
+
 def test_a_stop_request_ends_even_a_silent_source():
     class Silent:
         spec = StreamSpec("imu", ("a",), 10.0, ("g",))
