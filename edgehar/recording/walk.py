@@ -102,12 +102,14 @@ def _open_chunk(body: bytes, path: Path) -> list[Record]:
     _, _, size, crc, name_length = _CHUNK.unpack_from(body)
     at = _CHUNK.size + name_length
     compression = body[_CHUNK.size : at].decode()
-    if compression not in ("lz4", ""):
+    if compression == "zstd":
         raise InputError(
             f"{path} is compressed with '{compression}'",
             reason=Reason.FORMAT,
             hint="edgehar reads the lz4 recordings that it writes",
         )
+    if compression not in ("lz4", ""):
+        raise ValueError(f"compression '{compression}' does not exist")
     stored = body[at + 8 :]
     content: bytes = lz4.frame.decompress(stored) if compression else stored
     if len(content) != size or (crc and zlib.crc32(content) != crc):

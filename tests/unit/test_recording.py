@@ -177,6 +177,18 @@ def test_damage_inside_is_refused_and_repair_marks_the_gap(tmp_path: Path, damag
     assert not chunk.flags[np.arange(450) != damaged * 50].any()
 
 
+def test_a_damaged_name_of_a_compression_costs_one_chunk(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.mcap", make_chunk(500))
+    content = bytearray(path.read_bytes())
+    first, _ = chunk_starts(path)[4]
+    content[content.rindex(b"lz4", 0, first) + 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is damaged"):
+        Recording.open(path).read()
+    saved = repair(path, tmp_path / "new.mcap")
+    assert (saved.samples, saved.lost_chunks) == (450, 1)
+
+
 def test_damaged_head_is_taken_from_its_copy_at_the_end(tmp_path: Path) -> None:
     chunk = make_chunk(100)
     path = write(tmp_path / "r.mcap", chunk, subject="zoe", session="s1")
