@@ -67,6 +67,7 @@ def make_bundle(
 ) -> Bundle:
     """Weights, preprocessing, contract and golden windows of real people, preferably ones it was not trained on."""
     train = parts.train
+    filtered = Preprocess(sensor.ops, sensor.contract.channels).channels_out
     table, tensors = trained.fit.model.export()
     unseen = parts.validation if parts.validation is not None else parts.test
     manifest = Manifest(
@@ -76,7 +77,7 @@ def make_bundle(
         hop=train.hop,
         labels=train.labels,
         model=table,
-        preprocess=(*sensor.ops, *trained.fit.normaliser.ops()),
+        preprocess=(*sensor.ops, *trained.fit.normaliser.ops(filtered)),
         decision=Decision(temperature=trained.temperature),
         provenance={**provenance, **people(parts), "versions": versions(), "calibration": calibration(trained)},
         stamps=stamps,

@@ -30,7 +30,6 @@ class Normaliser:
     mean: FloatArray
     std: FloatArray
     gain: FloatArray
-    channels: tuple[str, ...] = ()
     rectified: tuple[int, ...] = ()
 
     @classmethod
@@ -60,7 +59,7 @@ class Normaliser:
             gain = np.where(np.isin(channels, compand_channels), gain, 0).astype(np.float32)
         rectified = tuple(list(channels).index(name) for name in rectify_channels)
         mean = flat.mean(axis=0, dtype=np.float64).astype(np.float32)
-        return cls(mean, std.astype(np.float32), gain, tuple(channels), rectified)
+        return cls(mean, std.astype(np.float32), gain, rectified)
 
     def __call__(self, x: FloatArray) -> FloatArray:
         """X [..., c] in physical units as the network sees it, in float32."""
@@ -75,14 +74,17 @@ class Normaliser:
             z = torch.where(torch.from_numpy(self.gain > 0), torch.asinh(gain * z) / torch.asinh(gain), z)
         return torch.cat([z, z[..., self.rectified].abs()], dim=-1) if self.rectified else z
 
-    def ops(self) -> list[dict[str, Any]]:
-        """The preprocessing operations that a bundle carries."""
+    def ops(self, channels: Sequence[str]) -> list[dict[str, Any]]:
+        """The preprocessing operations that a bundle carries; `channels` are their input's names on the board.
+
+        Those differ from the windows' where the dataset's own filter chain joined channels under names of its own.
+        """
         ops: list[dict[str, Any]] = [
             {"op": "normalize", "mean": [float(v) for v in self.mean], "std": [float(v) for v in self.std]}
         ]
         if self.gain.any():
             ops.append({"op": "compand", "gain": [float(v) for v in self.gain]})
         if self.rectified:
-            picked = {"op": "select", "channels": [self.channels[i] for i in self.rectified]}
+            picked = {"op": "select", "channels": [channels[i] for i in self.rectified]}
             ops.append({"op": "concat", "parts": [[], [picked, {"op": "rectify"}]]})
         return ops

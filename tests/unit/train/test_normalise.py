@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgehar.datasets.chains import chain
 from edgehar.dsp.graph import Preprocess
 from edgehar.errors import UsageError
 from edgehar.train.normalise import Normaliser
@@ -16,7 +17,7 @@ def test_unit_spread_and_constant_channel():
     y = fitted(x).reshape(-1, 3)
     np.testing.assert_allclose(y.mean(0), 0, atol=1e-4)
     np.testing.assert_allclose(y.std(0), [1, 0, 1], atol=1e-4)
-    assert fitted.ops()[0]["std"][1] == 1.0
+    assert fitted.ops("abc")[0]["std"][1] == 1.0
     assert y.dtype == np.float32
 
 
@@ -24,7 +25,7 @@ def test_companding_equals_the_streamed_op():
     x = np.random.default_rng(1).normal([5, 1000, 0], [2, 7, 30], size=(50, 20, 3)).astype(np.float32)
     names = ("a", "b", "c")
     fitted = Normaliser.fit(x, channels=names, compand=50.0, compand_channels=("a", "c"))
-    streamed = Preprocess(fitted.ops(), names).push(x.reshape(-1, 3))
+    streamed = Preprocess(fitted.ops(names), names).push(x.reshape(-1, 3))
     seen = fitted(x).reshape(-1, 3)
     np.testing.assert_allclose(streamed, seen, atol=1e-5)
     np.testing.assert_allclose(seen[:, 1], Normaliser.fit(x)(x).reshape(-1, 3)[:, 1], atol=1e-6)
@@ -37,9 +38,20 @@ def test_rectified_channels_follow_and_equal_the_streamed_ops():
     fitted = Normaliser.fit(x, channels=names, compand=50.0, compand_channels=("a",), rectify_channels=("c", "a"))
     seen = fitted(x).reshape(-1, 5)
     np.testing.assert_array_equal(seen[:, 3:], np.abs(seen[:, [2, 0]]))
-    streamed = Preprocess(fitted.ops(), names)
+    streamed = Preprocess(fitted.ops(names), names)
     np.testing.assert_allclose(streamed.push(x.reshape(-1, 3)), seen, atol=1e-5)
     assert len(streamed.channels_out) == len(set(streamed.channels_out)) == 5
+
+
+def test_rectified_channels_are_found_behind_a_filter_chain():
+    applied = chain("uci-har")
+    filtered = Preprocess(applied.operations, applied.channels).channels_out
+    windows = ("body_acc_x", "body_acc_y", "body_acc_z", "body_gyro_x", "body_gyro_y", "body_gyro_z", *"abc")
+    x = np.random.default_rng(3).normal(size=(4, 30, 9)).astype(np.float32)
+    fitted = Normaliser.fit(x, channels=windows, rectify_channels=("body_gyro_y", "a"))
+    after = Preprocess(fitted.ops(filtered), filtered)
+    np.testing.assert_allclose(after.push(x[0]), fitted(x[0]), atol=1e-6)
+    Preprocess([*applied.operations, *fitted.ops(filtered)], applied.channels)
 
 
 def test_companding_an_unknown_channel_is_refused():
