@@ -46,7 +46,7 @@ def lines(summary: Summary) -> list[str]:
     rate = told["measured_rate_hz"]
     measured = f", measured {rate['min']:g} to {rate['max']:g} Hz (median {rate['median']:g})" if rate else ""
     text = [
-        f"{dataset.name} ({dataset.format}) in {dataset.path}",
+        f"{dataset.name}{f' ({dataset.format})' if dataset.format else ''} in {dataset.path}",
         f"  subjects    {len(dataset.subjects)}: {_few(dataset.subjects)}",
         f"  recordings  {len(summary.recordings)}, {summary.hours:.2f} h",
         f"  channels    {len(channels)}: {_few(channels, 9)}",
