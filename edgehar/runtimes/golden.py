@@ -24,8 +24,8 @@ def check_golden(bundle: Bundle, source: str, runtime: str = "reference") -> dic
     x, golden = bundle.golden["x"], bundle.golden["logits"]
     if len(x) < LEAST_WINDOWS:
         raise _differs(source, f"holds {len(x)} windows, at least {LEAST_WINDOWS} are needed to verify a bundle")
-    engine = make_runtime(runtime, bundle)
-    logits = np.stack([engine.window(window) for window in x])
+    logits_of = make_runtime(runtime, bundle).window
+    logits = np.stack([logits_of(window) for window in x])
     errors = np.abs(logits - golden) / np.maximum(1, np.abs(golden))
     agreement = float(np.mean(logits.argmax(axis=1) == golden.argmax(axis=1)))
     worst = int(errors.max(axis=1).argmax())
