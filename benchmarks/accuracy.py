@@ -142,12 +142,8 @@ def rows_of(plan: Plan, results: list[dict[str, Any]]) -> list[Row]:
     rows = []
     for suffix, values, marks in scores:
         summary = summarise(results, values)
-        extras = {name: summary[name] for name in ("std_seeds", "std_folds", "seconds")}
-        if not suffix:
-            extras["macro_f1"] = summary["macro_f1"]
-        for name in ("parameters", "rates"):
-            if name in summary:
-                extras[name] = summary[name]
+        names = ("std_seeds", "std_folds", "seconds", "parameters", "rates", *(() if suffix else ("macro_f1",)))
+        extras = {name: summary[name] for name in names if name in summary}
         row = Row(
             id=plan.id + suffix,
             value=summary["accuracy"]["mean"],
@@ -155,7 +151,7 @@ def rows_of(plan: Plan, results: list[dict[str, Any]]) -> list[Row]:
             std=summary["accuracy"]["std"],
             n=summary["accuracy"]["n"],
             command=f"python benchmarks/accuracy.py {plan.id}",
-            bundle_sha256=results[0].get("bundle_sha256", ""),
+            bundle_sha256="" if suffix else results[0].get("bundle_sha256", ""),
             split=split.name,
             extras={**extras, "title": plan.task.title, "model": plan.model, "stamps": marks, "note": plan.note},
         )
@@ -164,21 +160,19 @@ def rows_of(plan: Plan, results: list[dict[str, Any]]) -> list[Row]:
 
 
 def summarise(results: list[dict[str, Any]], accuracies: list[float]) -> dict[str, Any]:
-    """Mean over all runs; the spread over all runs, over seeds (of fold means) and over folds (of seed means)."""
-
-    def spread(key: str) -> float:
-        groups: dict[int, list[float]] = {}
-        for result, value in zip(results, accuracies, strict=True):
-            groups.setdefault(result[key], []).append(value)
-        return mean_std([float(np.mean(values)) for values in groups.values()])["std"]
-
+    """Mean over all runs; the spread over all runs, over seeds (of fold means) and over the folds within a seed."""
+    groups: dict[int, list[float]] = {}
+    for result, value in zip(results, accuracies, strict=True):
+        groups.setdefault(result["seed"], []).append(value)
     summary: dict[str, Any] = {
         "accuracy": mean_std(accuracies),
         "macro_f1": mean_std([result["test"]["macro_f1"] for result in results])["mean"],
-        "std_seeds": spread("seed"),
-        "std_folds": spread("fold"),
+        "std_seeds": mean_std([float(np.mean(values)) for values in groups.values()])["std"],
         "seconds": round(sum(result["seconds"] for result in results)),
     }
+    if all(len(values) > 1 for values in groups.values()):
+        # A fold's number means other people under each seed where the seed draws the folds.
+        summary["std_folds"] = float(np.mean([mean_std(values)["std"] for values in groups.values()]))
     if "parameters" in results[0]:
         summary["parameters"] = results[0]["parameters"]
     if results[0].get("rates"):

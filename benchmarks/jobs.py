@@ -136,14 +136,16 @@ def _train_network(job: Job, parts: Parts, split: Split, stamps: tuple[str, ...]
 
 
 def _save(job: Job, trained: Trained, parts: Parts, split: Split, stamps: tuple[str, ...]) -> str:
-    plan = job.plan
+    plan, dataset = job.plan, Dataset.open(job.dataset)
     bundle = make_bundle(
         trained,
         parts,
-        Sensor.of(Dataset.open(job.dataset)),
+        Sensor.of(dataset),
         model_id=f"{plan.task.name}-{plan.model}-fold{job.fold}-seed{job.seed}",
         provenance={
             "dataset": split.dataset,
+            "licence": dataset.licence,
+            "citation": dataset.citation,
             "split": split.name,
             "protocol": split.protocol,
             "fold": job.fold,

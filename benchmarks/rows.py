@@ -88,11 +88,15 @@ def machine() -> str:
 
 
 def commit() -> str:
-    """The checked-out commit, with `+` where tracked files differ from it; empty outside a clone."""
+    """The checked-out commit, with `+` where tracked files but results differ from it; empty outside a clone."""
 
     def git(*arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
         return done.stdout.strip()
 
     head = git("rev-parse", "--short=12", "HEAD")
-    return head + "+" if head and git("status", "--porcelain", "--untracked-files=no") else head
+    return (
+        head + "+"
+        if head and git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results")
+        else head
+    )

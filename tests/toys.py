@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgehar.datasets.dataset import Dataset
@@ -15,18 +17,18 @@ LABELS = ("still", "slow", "fast")
 SPEC = StreamSpec("imu", ("acc_x", "acc_y", "acc_z"), RATE_HZ, ("g",) * 3)
 
 
-def write_toy_dataset(path, people=6, window=0, hop=0):
+def write_toy_dataset(path, people=6, window=0, hop=0, *, simulated=False):
     """People p0, p1, ... who do three things of different pace, 1.6 s each, in two takes.
 
     With a window and a hop the set counts as cut by its makers, who left out what does not lie within a label.
     """
-    sessions = [_session(person, take, window, hop) for person in range(people) for take in range(2)]
+    sessions = [_session(person, take, window, hop, simulated) for person in range(people) for take in range(2)]
     about = About(name="toy", format="test", labels=LABELS, window=window, hop=hop)
     write_dataset(Source(about, sessions, len(sessions)), path)
     return Dataset.open(path)
 
 
-def _session(person, take, window, hop):
+def _session(person, take, window, hop, simulated):
     rng = np.random.default_rng(10 * person + take)
     n = 240
     t = np.arange(n) / RATE_HZ
@@ -39,7 +41,7 @@ def _session(person, take, window, hop):
     return Session(
         subject=f"p{person}",
         name=f"take{take}",
-        spec=SPEC,
+        spec=replace(SPEC, simulated=simulated),
         t_ns=t_ns,
         seq=np.arange(n),
         x=x.astype(np.float32),

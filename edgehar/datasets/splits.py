@@ -180,7 +180,13 @@ def load_split(path: str | os.PathLike[str]) -> Split:
             raise _bad(path, f"fold {number} is {fold!r} ({error})") from error
     if not folds:
         raise _bad(path, "it lists no fold")
-    return Split(str(head["name"]), str(head["protocol"]), tuple(folds), int(head["seed"]), str(head["dataset"]))
+    try:
+        split = Split(str(head["name"]), str(head["protocol"]), tuple(folds), int(head["seed"]), str(head["dataset"]))
+    except KeyError as error:
+        raise _bad(path, f"it lacks {error}") from error
+    if split.protocol not in PROTOCOLS:
+        raise _bad(path, f"protocol is '{split.protocol}', not one of {', '.join(PROTOCOLS)}")
+    return split
 
 
 def _fold(fold: Mapping[str, Any], head: Mapping[str, Any]) -> Fold:
@@ -189,7 +195,11 @@ def _fold(fold: Mapping[str, Any], head: Mapping[str, Any]) -> Fold:
         return MixedFold(int(fold["part"]), int(fold["parts"]), int(head["seed"]))
     if by not in ("subject", "recording"):
         raise ValueError(f"by = {by!r}")
-    return GroupFold(tuple(fold["train"]), tuple(fold["validation"]), tuple(fold["test"]), by)
+    sides = [tuple(fold[side]) for side in ("train", "validation", "test")]
+    listed = [name for side in sides for name in side]
+    if len(set(listed)) < len(listed):
+        raise ValueError(f"{next(name for name in listed if listed.count(name) > 1)} is listed twice")
+    return GroupFold(sides[0], sides[1], sides[2], by)
 
 
 def _bad(path: Path, what: str) -> InputError:

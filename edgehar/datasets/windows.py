@@ -30,8 +30,8 @@ def cut(
     """Windows of `window` samples every `hop`, of `classes` only (default: all labels of the dataset), in that order.
 
     A window is labelled with the class that covers at least `purity` of it, and left out where none does. Windows
-    that hold a NaN are left out. Where the source came cut with the same window and hop, exactly its windows come
-    back, in its order.
+    that hold a NaN or an infinity are left out. Where the source came cut with the same window and hop, exactly its
+    windows come back, in its order.
     """
     if window < 1 or hop < 1 or not 0.0 < purity <= 1.0:
         raise UsageError(
@@ -53,7 +53,7 @@ def cut(
         else:
             first = free_running(chunk, window, hop)
         y = _window_codes(codes, first, window, purity)
-        keep = (y != _UNLABELLED) & ~_has_nan(chunk.x, first, window)
+        keep = (y != _UNLABELLED) & ~_has_hole(chunk.x, first, window)
         if keep.any():
             pieces.append((recording, _gather(chunk.x, first[keep], window), y[keep], chunk.seq[first[keep]]))
     return _join(pieces, dataset, labels, window, hop)
@@ -139,8 +139,8 @@ def _window_codes(codes: IntArray, first: IntArray, window: int, purity: float) 
     return y
 
 
-def _has_nan(x: FloatArray, first: IntArray, window: int) -> NDArray[np.bool_]:
-    missing = np.concatenate([[0], np.cumsum(np.isnan(x).any(axis=1))])
+def _has_hole(x: FloatArray, first: IntArray, window: int) -> NDArray[np.bool_]:
+    missing = np.concatenate([[0], np.cumsum((~np.isfinite(x)).any(axis=1))])
     found: NDArray[np.bool_] = missing[first + window] != missing[first]
     return found
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,8 @@ import numpy as np
 from edgehar.bundle import save_bundle
 from edgehar.datasets.audit import audit
 from edgehar.datasets.dataset import Dataset
-from edgehar.datasets.splits import Split
+from edgehar.datasets.splits import Indices, Split
+from edgehar.datasets.windowset import WindowSet
 from edgehar.errors import MissingError, Reason, UsageError
 from edgehar.evaluate.metrics import mean_std, summarise_confusion
 from edgehar.train.bundling import Sensor, make_bundle
@@ -75,26 +76,23 @@ def execute(config: RunConfig, out: Path, reporter: Reporter | None = None) -> d
     windows = load_windows(config, dataset)
     split = choose_split(config, dataset)
     sensor = Sensor.of(dataset)
+    rows = [fold.indices(windows) for fold in split.folds]
+    stamps = audited(windows, rows, split, allow_leaky=config.allow_leaky)
+    stamps += ("SIMULATED",) if simulated(dataset) else ()
     runs: list[dict[str, Any]] = []
     forests: list[dict[str, Any]] = []
-    stamps: list[str] = []
-    for number, fold in enumerate(split.folds):
-        rows = fold.indices(windows)
-        train, validation, test = rows
-        for other in (test, validation):
-            stamps += audit(windows, train, other, split.protocol, allow_leaky=config.allow_leaky) if len(other) else ()
-        parts = Parts.cut(windows, *rows, config.settings.recipe)
-        whole = Parts.cut(windows, *rows)
+    for number, indices in enumerate(rows):
+        parts = Parts.cut(windows, *indices, config.settings.recipe)
+        whole = Parts.cut(windows, *indices)
         for seed in range(config.seeds):
             folder = out / f"fold{number}" / f"seed{seed}"
-            job = _Job(config, dataset, split, sensor, number, seed, tuple(dict.fromkeys(stamps)), folder)
+            job = _Job(config, dataset, split, sensor, number, seed, stamps, folder)
             runs.append(_cached(folder / "result.json", partial(job.train, parts, reporter)))
             (folder / CHECKPOINT).unlink(missing_ok=True)
             reporter.finished(f"{config.model} fold {number} seed {seed}", runs[-1])
         forest = _cached(out / f"fold{number}" / "forest.json", partial(train_forest, whole, seed=0))
         forests.append({"fold": number, "test": forest})
         reporter.finished(f"forest fold {number}", forests[-1])
-    stamps = list(dict.fromkeys(stamps))
     chosen = choose(runs)
     shutil.copyfile(out / chosen["folder"] / bundle_name(config), out / bundle_name(config))
     evaluation = {
@@ -102,7 +100,7 @@ def execute(config: RunConfig, out: Path, reporter: Reporter | None = None) -> d
         "dataset": dataset.name,
         "split": split.name,
         "protocol": split.protocol,
-        "stamps": stamps,
+        "stamps": list(stamps),
         **combine(runs),
         "forest": combine(forests),
         "chosen": {name: chosen[name] for name in ("fold", "seed", "by")} | {"bundle": bundle_name(config)},
@@ -110,6 +108,23 @@ def execute(config: RunConfig, out: Path, reporter: Reporter | None = None) -> d
     }
     write_json(out / "evaluation.json", evaluation)
     return evaluation
+
+
+def audited(windows: WindowSet, rows: Sequence[Indices], split: Split, *, allow_leaky: bool) -> tuple[str, ...]:
+    """The stamps of a whole run, before anything is trained: a leak in the last fold costs no time in the first."""
+    stamps: list[str] = []
+    for train, validation, test in rows:
+        # A recipe may give the validation people to training, so they count as trained on.
+        trained = np.concatenate([train, validation])
+        stamps += audit(windows, trained, test, split.protocol, allow_leaky=allow_leaky)
+        if len(validation):
+            stamps += audit(windows, train, validation, split.protocol, allow_leaky=allow_leaky)
+    return tuple(dict.fromkeys(stamps))
+
+
+def simulated(dataset: Dataset) -> bool:
+    """Whether any recording was made by a simulator."""
+    return any(spec.simulated for recording in dataset.recordings for spec in recording.open().specs.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from edgehar.datasets.dataset import Dataset
 from edgehar.datasets.splits import Split, hold_out, load_split, make_split
 from edgehar.datasets.windowset import WindowSet
-from edgehar.errors import InputError, Reason
+from edgehar.errors import InputError, Reason, UsageError
 from edgehar.train.classes import Classes, cut_classes
 from edgehar.train.settings import Settings
 
@@ -82,5 +82,12 @@ def choose_split(config: RunConfig, dataset: Dataset) -> Split:
     if config.test_subjects:
         return hold_out(dataset, config.test_subjects)
     if config.split.endswith(".json"):
-        return load_split(config.split)
+        split = load_split(config.split)
+        if split.dataset not in ("", dataset.name):
+            raise UsageError(
+                f"{config.split} divides the people of '{split.dataset}', {dataset.path} is '{dataset.name}'",
+                reason=Reason.VALUE,
+                hint="name that dataset's split file, or --split subject",
+            )
+        return split
     return make_split(dataset, config.split, k=config.folds)

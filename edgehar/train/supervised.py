@@ -235,7 +235,12 @@ class _Loop:
 
     def _identity(self) -> dict[str, Any]:
         """What must be equal for a checkpoint to belong to this training."""
-        return {"recipe": self.recipe.to_dict(), "seed": self.seed, "windows": list(self.x.shape)}
+        return {
+            "recipe": self.recipe.to_dict(),
+            "seed": self.seed,
+            "windows": list(self.x.shape),
+            "threads": torch.get_num_threads(),  # sums run in another order
+        }
 
     def save(self, path: Path) -> None:
         tensors = {
@@ -249,7 +254,6 @@ class _Loop:
         state = {
             **self._identity(),
             "best_epoch": self.best_epoch,
-            "threads": torch.get_num_threads(),
             "history": [asdict(record) for record in self.history],
         }
         save_checkpoint(path, tensors, state)
@@ -261,7 +265,7 @@ class _Loop:
         tensors, state = loaded
         if any(state[key] != json.loads(json.dumps(value)) for key, value in self._identity().items()):
             raise InputError(
-                f"checkpoint {path} belongs to another training (recipe, seed or windows differ)",
+                f"checkpoint {path} belongs to another training (recipe, seed, windows or --threads differ)",
                 reason=Reason.VALUE,
                 hint="train into another directory, or delete that file",
             )

@@ -91,11 +91,16 @@ def test_refusals_name_file_and_fold(tmp_path: Path) -> None:
         ({"folds": [{"train": ["01"]}]}, "fold 0 is"),
         ({"schema_version": 2}, "schema_version"),
         ({"by": "moon"}, "fold 0"),
+        ({"protocol": "lsoo"}, "protocol is 'lsoo'"),
+        ({"folds": [{"train": ["01"], "validation": ["02"], "test": ["02"]}]}, "02 is listed twice"),
     ]:
         path.write_text(json.dumps(whole | change))
         with pytest.raises(InputError, match=message) as caught:
             load_split(path)
         assert str(path) in str(caught.value)
+    path.write_text(json.dumps({key: value for key, value in whole.items() if key != "seed"}))
+    with pytest.raises(InputError, match="it lacks 'seed'"):
+        load_split(path)
     path.write_text("{")
     with pytest.raises(InputError, match="is not JSON"):
         load_split(path)

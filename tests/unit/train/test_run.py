@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from toys import write_toy_dataset
 
 from edgehar.bundle import open_bundle, verify_bundle
+from edgehar.datasets.splits import Split, make_split
+from edgehar.datasets.windows import cut
 from edgehar.errors import InputError, LeakageError, MissingError, UsageError
 from edgehar.evaluate.run import evaluate_bundle
-from edgehar.train.run import Reporter, execute, open_run
-from edgehar.train.run_config import RunConfig
+from edgehar.train.run import Reporter, audited, execute, open_run
+from edgehar.train.run_config import RunConfig, choose_split
 from edgehar.train.settings import Settings
 
 SETTINGS = Settings({"hidden": 8}).changed(
@@ -138,6 +141,37 @@ def test_leaky_split_is_refused_or_stamped_everywhere(dataset, tmp_path):
     evaluation = execute(open_run(out, config(dataset, split="mixed", allow_leaky=True), resume=False), out)
     assert evaluation["stamps"] == ["LEAKY", "MIXED-SUBJECT"]
     assert set(open_bundle(out / "gru.edgehar").manifest.stamps) == {"LEAKY", "MIXED-SUBJECT"}
+
+
+def test_validation_people_must_not_be_tested(dataset):
+    """A recipe may train on the validation people, so they count as trained on."""
+    windows = cut(dataset, window=32, hop=32)
+    p0, rest = np.flatnonzero(windows.subject == "p0"), np.flatnonzero(windows.subject != "p0")
+    split = Split("made", "subject", ())
+    with pytest.raises(LeakageError):
+        audited(windows, [(rest, p0, p0)], split, allow_leaky=False)
+    assert audited(windows, [(rest, p0, p0)], split, allow_leaky=True) == ("LEAKY",)
+
+
+def test_a_leak_in_the_last_fold_is_refused_before_the_first_trains(dataset, tmp_path):
+    folds = [{"train": ["p1"], "validation": [], "test": ["p0"]}, {"train": ["p1"], "validation": [], "test": ["p2"]}]
+    head = {"schema_version": 1, "name": "made", "dataset": "toy", "protocol": "subject", "seed": 0, "by": "subject"}
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps({**head, "dataset": "elsewhere", "folds": folds}))
+    with pytest.raises(UsageError, match="elsewhere"):
+        choose_split(config(dataset, split=str(path)), dataset)
+    windows = cut(dataset, window=32, hop=16)
+    rows = [fold.indices(windows) for fold in make_split(dataset, "subject", k=2).folds]
+    rows[-1] = (rows[-1][0], rows[-1][1], rows[-1][0])
+    with pytest.raises(LeakageError):
+        audited(windows, rows, Split("made", "subject", ()), allow_leaky=False)
+
+
+def test_simulated_recordings_stamp_the_bundle(tmp_path):
+    made = write_toy_dataset(tmp_path / "dataset", simulated=True)
+    evaluation = execute(open_run(tmp_path / "run", config(made), resume=False), tmp_path / "run")
+    assert evaluation["stamps"] == ["SIMULATED"]
+    assert open_bundle(tmp_path / "run" / "gru.edgehar").manifest.stamps == ("SIMULATED",)
 
 
 def test_mixed_without_overlap_is_stamped(dataset, tmp_path):
