@@ -127,7 +127,7 @@ def test_same_decisions_as_here_without_privileges(installed: Path, runtime: str
         installed, "setpriv", "--reuid=edgehar", "--regid=edgehar", "--init-groups", "env", "HOME=/var/lib/edgehar",
         "NUMBA_CACHE_DIR=/var/lib/edgehar/numba", "/opt/edgehar/venv/bin/edgehar", "run", "/etc/edgehar/wrist.edgehar",
         "--source", "replay:/srv/wrist.mcap?speed=0", "--runtime", runtime,
-        "--sink", "jsonl:/var/lib/edgehar/out.jsonl",
+        "--sink", f"jsonl:/var/lib/edgehar/{runtime}.jsonl",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     here = subprocess.run(
@@ -135,7 +135,7 @@ def test_same_decisions_as_here_without_privileges(installed: Path, runtime: str
          "--runtime", runtime, "--sink", "jsonl:-"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    board = decisions((installed / "var/lib/edgehar/out.jsonl").read_text())
+    board = decisions((installed / f"var/lib/edgehar/{runtime}.jsonl").read_text())
     desk = decisions(here.stdout)
     assert len(board) == len(desk) > 2
     assert [d["label"] for d in board] == [d["label"] for d in desk]
