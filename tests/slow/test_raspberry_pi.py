@@ -106,6 +106,7 @@ def installed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def record(path: Path) -> None:
     """Twelve seconds of the simulated wrist, which is enough for several decisions."""
+    path.unlink(missing_ok=True)  # a root that is kept holds the last run's
     source = "virtual:imu?seed=1&duration_s=12&speed=0"
     subprocess.run(
         [sys.executable, "-m", "edgehar", "record", "--source", source, "--out", str(path), "--subject", "virtual"],
@@ -123,6 +124,7 @@ def test_service_files_are_in_place(installed: Path) -> None:
 
 @pytest.mark.parametrize("runtime", ["reference", "numba"])
 def test_same_decisions_as_here_without_privileges(installed: Path, runtime: str) -> None:
+    (installed / f"var/lib/edgehar/{runtime}.jsonl").unlink(missing_ok=True)
     done = enter(
         installed, "setpriv", "--reuid=edgehar", "--regid=edgehar", "--init-groups", "env", "HOME=/var/lib/edgehar",
         "NUMBA_CACHE_DIR=/var/lib/edgehar/numba", "/opt/edgehar/venv/bin/edgehar", "run", "/etc/edgehar/wrist.edgehar",
