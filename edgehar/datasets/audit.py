@@ -25,21 +25,22 @@ def audit(
     Raises LeakageError, its reason OVERLAP (a sample is on both sides), SAME_RECORDING or SUBJECT_SHARED (unless
     `protocol` is one that shares them by design); with `allow_leaky` these become the stamp LEAKY.
     """
+    recordings = np.intersect1d(windows.recording[train], windows.recording[test])
+    people = np.intersect1d(windows.subject[train], windows.subject[test])
     stamps = []
-    leaks = (_overlap(windows, train, test), _same_recording(windows, train, test, protocol))
-    for leak in (*leaks, _subject_shared(windows, train, test, protocol)):
+    for leak in (
+        _overlap(windows, train, test),
+        _both_sides(recordings, "recordings", Reason.SAME_RECORDING, by_design=protocol in SHARES_RECORDINGS),
+        _both_sides(people, "people", Reason.SUBJECT_SHARED, by_design=protocol in SHARES_SUBJECTS),
+    ):
         if leak is None:
             continue
         if not allow_leaky:
             raise leak
         stamps.append(LEAKY)
-    if protocol in SHARES_SUBJECTS and len(_shared(windows.subject, train, test)):
+    if protocol in SHARES_SUBJECTS and len(people):
         stamps.append(MIXED_SUBJECT)
     return tuple(dict.fromkeys(stamps))
-
-
-def _shared(names: NDArray[np.str_], train: IntArray, test: IntArray) -> NDArray[np.str_]:
-    return np.intersect1d(names[train], names[test])
 
 
 def _overlap(windows: WindowSet, train: IntArray, test: IntArray) -> LeakageError | None:
@@ -68,23 +69,12 @@ def _overlap(windows: WindowSet, train: IntArray, test: IntArray) -> LeakageErro
     )
 
 
-def _same_recording(windows: WindowSet, train: IntArray, test: IntArray, protocol: str) -> LeakageError | None:
-    shared = _shared(windows.recording, train, test)
-    if not len(shared) or protocol in SHARES_RECORDINGS:
+def _both_sides(shared: NDArray[np.str_], what: str, reason: Reason, *, by_design: bool) -> LeakageError | None:
+    """The leak of whole recordings or people that stand in training and in test."""
+    if not len(shared) or by_design:
         return None
     return LeakageError(
-        f"{len(shared)} recordings are in training and in test, such as {shared[0]}",
-        reason=Reason.SAME_RECORDING,
-        hint="split by subject (--split subject), or say that people are mixed (--split mixed)",
-    )
-
-
-def _subject_shared(windows: WindowSet, train: IntArray, test: IntArray, protocol: str) -> LeakageError | None:
-    shared = _shared(windows.subject, train, test)
-    if not len(shared) or protocol in SHARES_SUBJECTS:
-        return None
-    return LeakageError(
-        f"{len(shared)} people are in training and in test, such as {shared[0]}",
-        reason=Reason.SUBJECT_SHARED,
+        f"{len(shared)} {what} are in training and in test, such as {shared[0]}",
+        reason=reason,
         hint="split by subject (--split subject), or say that people are mixed (--split mixed)",
     )
