@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Tensors = dict[str, NDArray[np.float32]]
+Array = NDArray[np.float32]
+Tensors = dict[str, Array]
 
 
 class Model(nn.Module, ABC):
@@ -21,6 +23,8 @@ class Model(nn.Module, ABC):
     """
 
     family: ClassVar[str]
+    training_options: ClassVar[tuple[str, ...]] = ()
+    """Keywords of `restore` beside `window`: options of `build` that act in training only, so no bundle needs them."""
 
     @classmethod
     @abstractmethod
@@ -34,6 +38,24 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def export(self) -> tuple[dict[str, Any], Tensors]:
         """The manifest's `model` table and the tensors that the runtimes execute."""
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, table: Mapping[str, Any], tensors: Mapping[str, Array], *, window: int) -> Self:
+        """The trainable model whose `export` gives `table` and `tensors`, which are known to fit each other.
+
+        Families add their `training_options` as keywords, each with a default.
+        """
+
+    @abstractmethod
+    def matrices(self) -> dict[str, Tensor]:
+        """Exported name -> parameter of every matrix and kernel, the head's too: what pruning may set to zero.
+
+        A zero in the parameter is a zero in the exported tensor of the same shape.
+        """
+
+    def renormalise(self, x: Tensor) -> None:
+        """Give the batch normalisations of a restored model the statistics of windows x [b, w, c]; logits stay."""
 
     def penalty(self) -> Tensor:
         """What is added to the loss of the latest forward pass, such as a spike-rate regulariser; 0 by default."""
@@ -61,3 +83,9 @@ class Model(nn.Module, ABC):
     def rates(self, x: Tensor) -> dict[str, float]:  # noqa: ARG002
         """Mean spike rate of each population on windows x, 0 to 1; empty for a model that does not spike."""
         return {}
+
+
+@torch.no_grad()
+def put(parameter: Tensor, values: Array) -> None:
+    """Overwrite a parameter or buffer with an exported tensor of the same shape."""
+    parameter.copy_(torch.tensor(values))

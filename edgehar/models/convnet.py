@@ -6,15 +6,15 @@ runtime computes each activation once and still equals the window-by-window resu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from edgehar.errors import Reason, UsageError
-from edgehar.models.base import Model
+from edgehar.models.base import Array, Model, put
 from edgehar.types import FloatArray
 
 
@@ -28,6 +28,8 @@ class ConvUnit(nn.Module):
         self.conv = nn.Conv1d(inputs, outputs, kernel, stride=stride, groups=groups, bias=False)
         self.norm = nn.BatchNorm1d(outputs)
         self.relu = relu
+        self.name = ""
+        """Name of its exported tensors; empty: by its place in the network."""
 
     @property
     def kernel(self) -> int:
@@ -60,6 +62,7 @@ class ConvUnit(nn.Module):
 
     def describe(self, name: str, tensors: dict[str, FloatArray]) -> dict[str, Any]:
         """The unit's entry of the exported `layers`; adds its folded tensors to `tensors`."""
+        name = self.name or name
         tensors[f"{name}.w"], tensors[f"{name}.b"] = self.folded()
         return {
             "op": "conv",
@@ -70,6 +73,30 @@ class ConvUnit(nn.Module):
             "groups": self.conv.groups,
             "relu": self.relu,
         }
+
+    @classmethod
+    def restore(cls, inputs: int, layer: Mapping[str, Any], tensors: Mapping[str, Array]) -> Self:
+        """The unit of an exported `conv` layer: its weights, and a normalisation that only adds the bias."""
+        outputs, kernel = int(layer["out"]), int(layer["kernel"])
+        unit = cls(inputs, outputs, kernel, stride=layer["stride"], groups=layer["groups"], relu=layer["relu"])
+        unit.name = layer["name"]
+        unit.set_folded(tensors[f"{unit.name}.w"], tensors[f"{unit.name}.b"])
+        return unit
+
+    @torch.no_grad()
+    def set_folded(self, weight: Array, bias: Array, mean: Tensor | None = None, var: Tensor | None = None) -> None:
+        """Become the convolution weight, bias, its outputs taken to have mean and var [out] before the bias is added.
+
+        gamma = sqrt(var + eps) and beta = bias + mean undo the normalisation; the default is mean 0, var 1 - eps.
+        """
+        norm = self.norm
+        mean = torch.zeros(len(bias)) if mean is None else mean
+        var = torch.full((len(bias),), 1 - norm.eps) if var is None else var
+        put(self.conv.weight, weight)
+        norm.get_buffer("running_mean").copy_(mean)
+        norm.get_buffer("running_var").copy_(var)
+        norm.weight.copy_(torch.sqrt(var.double() + norm.eps))
+        norm.bias.copy_(torch.tensor(bias).double() + mean)
 
 
 class Residual(nn.Module):
@@ -123,6 +150,8 @@ class ConvNet(Model):
     `sensor_dropout` is the chance of losing each run of `sensor_channels` inputs, in training only.
     """
 
+    training_options: ClassVar[tuple[str, ...]] = ("dropout", "sensor_dropout", "sensor_channels")
+
     def __init__(
         self,
         trunk: Sequence[ConvUnit | Residual],
@@ -157,6 +186,7 @@ class ConvNet(Model):
         self.dropout = nn.Dropout(dropout)
         features = _outputs(trunk)
         self.fc = nn.Linear(features, classes)
+        self.head = "fc"
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.trunk(self.blank(x.transpose(1, 2))).mean(dim=2)
@@ -170,10 +200,65 @@ class ConvNet(Model):
         for i, layer in enumerate(self.trunk):
             if isinstance(layer, (ConvUnit, Residual)):
                 layers.append(layer.describe(f"l{i}", tensors))
-        layers += [{"op": "mean"}, {"op": "linear", "name": "fc"}]
-        tensors["fc.w"], tensors["fc.b"] = _array(self.fc.weight), _array(self.fc.bias)
+        layers += [{"op": "mean"}, {"op": "linear", "name": self.head}]
+        tensors[f"{self.head}.w"], tensors[f"{self.head}.b"] = _array(self.fc.weight), _array(self.fc.bias)
         model = {"family": self.family, "inputs": self.channels, "classes": self.classes, "layers": layers}
         return model, tensors
+
+    @classmethod
+    def restore(cls, table: Mapping[str, Any], tensors: Mapping[str, Array], *, window: int, **options: Any) -> Self:
+        trunk: list[ConvUnit | Residual] = []
+        channels = int(table["inputs"])
+        *layers, _mean, head = table["layers"]
+        for layer in layers:
+            if layer["op"] == "residual":
+                trunk.append(Residual(_restore_body(channels, layer["body"], tensors)))
+            else:
+                trunk.append(ConvUnit.restore(channels, layer, tensors))
+                channels = int(layer["out"])
+        model = cls(trunk, channels=table["inputs"], classes=table["classes"], window=window, **options)
+        model.head = head["name"]
+        put(model.fc.weight, tensors[f"{model.head}.w"])
+        put(model.fc.bias, tensors[f"{model.head}.b"])
+        return model
+
+    def units(self) -> Iterator[tuple[str, ConvUnit]]:
+        """Every convolution with the name of its exported tensors, from input to output."""
+        for i, layer in enumerate(self.trunk):
+            inside = {f"l{i}.{j}": unit for j, unit in enumerate(layer.body)} if isinstance(layer, Residual) else {}
+            for name, unit in (inside or {f"l{i}": layer}).items():
+                if isinstance(unit, ConvUnit):
+                    yield unit.name or name, unit
+
+    def matrices(self) -> dict[str, Tensor]:
+        return {**{f"{name}.w": unit.conv.weight for name, unit in self.units()}, f"{self.head}.w": self.fc.weight}
+
+    @torch.no_grad()
+    def renormalise(self, x: Tensor) -> None:
+        """Without this, the first training batch would be normalised by statistics that the weights never saw."""
+        moments: dict[ConvUnit, tuple[Tensor, Tensor]] = {}
+        folded = {unit: unit.folded() for _, unit in self.units()}
+
+        def measure(unit: ConvUnit, output: Tensor) -> None:
+            moments[unit] = output.mean(dim=(0, 2)), output.var(dim=(0, 2), unbiased=False)
+
+        handles = []
+        for unit, (weight, bias) in folded.items():
+            unit.set_folded(weight, bias)
+            handles.append(unit.conv.register_forward_hook(lambda _m, _i, out, unit=unit: measure(unit, out)))
+        was_training = self.training
+        self.eval()
+        self(x)
+        self.train(was_training)
+        for handle in handles:
+            handle.remove()
+        for unit, (mean, var) in moments.items():
+            unit.set_folded(*folded[unit], mean, var)
+
+
+def _restore_body(channels: int, layers: Sequence[Mapping[str, Any]], tensors: Mapping[str, Array]) -> list[ConvUnit]:
+    inputs = [channels, *(int(layer["out"]) for layer in layers)]
+    return [ConvUnit.restore(n, layer, tensors) for n, layer in zip(inputs, layers, strict=False)]
 
 
 def _outputs(trunk: Sequence[ConvUnit | Residual]) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgehar.models.base import Model, Tensors
+from edgehar.models.base import Array, Model, Tensors, put
 from edgehar.train.kernels.fastgrnn import fastgrnn_states
 
 
@@ -34,6 +35,12 @@ class Factored(nn.Module):
             return {name: _array(self.first)}
         return {f"{name}1": _array(self.first), f"{name}2": _array(self.second)}
 
+    def named(self, name: str) -> dict[str, Tensor]:
+        """The parameters under the names that `export` gives them."""
+        if self.second is None:
+            return {name: self.first}
+        return {f"{name}1": self.first, f"{name}2": self.second}
+
 
 class FastGRNN(Model):
     """The last hidden state of one FastGRNN layer, through a linear head.
@@ -46,6 +53,7 @@ class FastGRNN(Model):
     """
 
     family: ClassVar[str] = "fastgrnn"
+    training_options: ClassVar[tuple[str, ...]] = ("dropout",)
 
     def __init__(
         self,
@@ -126,6 +134,35 @@ class FastGRNN(Model):
         }
         return model, tensors
 
+    @classmethod
+    def restore(
+        cls, table: Mapping[str, Any], tensors: Mapping[str, Array], *, window: int, dropout: float = 0.0
+    ) -> Self:
+        model = cls.build(
+            channels=table["inputs"],
+            classes=table["classes"],
+            window=window,
+            hidden=table["hidden"],
+            rank_w=table["rank_w"],
+            rank_u=table["rank_u"],
+            dropout=dropout,
+        )
+        gates = {"b_z": model.b_z, "b_h": model.b_h, "fc_b": model.fc.bias}
+        for name, parameter in (model.matrices() | gates).items():
+            put(parameter, tensors[name])
+        for name, parameter in (("zeta", model.zeta), ("nu", model.nu)):
+            put(parameter, _inverse_sigmoid(tensors[name]))
+        return model
+
+    def matrices(self) -> dict[str, Tensor]:
+        return {**self.w.named("W"), **self.u.named("U"), "fc_w": self.fc.weight}
+
 
 def _array(tensor: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.ascontiguousarray(tensor.detach().numpy(), dtype=np.float32)
+
+
+def _inverse_sigmoid(value: Array) -> Array:
+    """log(v / (1 - v)) in float64; a value that training rounded to 0 or 1 becomes the nearest that has one."""
+    inside = np.clip(value.astype(np.float64), 1e-7, 1 - 1e-7)
+    return np.log(inside / (1 - inside)).astype(np.float32)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
-from edgehar.models.base import Model, Tensors
+from edgehar.models.base import Array, Model, Tensors, put
 
 CELL_TENSORS = {"w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih", "b_hh": "bias_hh"}
 
@@ -18,6 +19,7 @@ class GRU(Model):
     """
 
     family: ClassVar[str] = "gru"
+    training_options: ClassVar[tuple[str, ...]] = ("dropout",)
 
     def __init__(self, channels: int, classes: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -50,3 +52,19 @@ class GRU(Model):
             "hidden": self.hidden,
         }
         return config, tensors
+
+    @classmethod
+    def restore(
+        cls, table: Mapping[str, Any], tensors: Mapping[str, Array], *, window: int, dropout: float = 0.0
+    ) -> Self:
+        model = cls.build(
+            channels=table["inputs"], classes=table["classes"], window=window, hidden=table["hidden"], dropout=dropout
+        )
+        biases = {name: model.cell.get_parameter(f"{CELL_TENSORS[name]}_l0") for name in ("b_ih", "b_hh")}
+        for name, parameter in {**model.matrices(), **biases, "fc_b": model.fc.bias}.items():
+            put(parameter, tensors[name])
+        return model
+
+    def matrices(self) -> dict[str, Tensor]:
+        cell = {name: self.cell.get_parameter(f"{CELL_TENSORS[name]}_l0") for name in ("w_ih", "w_hh")}
+        return {**cell, "fc_w": self.fc.weight}

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from edgehar.errors import Reason, UsageError
-from edgehar.models.base import Model
+from edgehar.models.base import Array, Model, put
 from edgehar.models.legendre import discretise
 from edgehar.models.population import Initial, Population
 from edgehar.train.kernels.l2mu import L2muCore
@@ -49,6 +49,14 @@ class L2MU(Model):
     """[b, w, c] -> logits [b, k]; see the module docstring."""
 
     family: ClassVar[str] = "l2mu"
+    training_options: ClassVar[tuple[str, ...]] = (
+        "dropout",
+        "learn",
+        "fixed",
+        "slope",
+        "rate_weight",
+        "rate_band",
+    )
 
     def __init__(
         self, *, inputs: int, classes: int, window: int, config: dict[str, Any], options: dict[str, Any]
@@ -249,6 +257,42 @@ class L2MU(Model):
                 tensors[f"alpha_{name}"] = alpha
         model = {"family": self.family, "inputs": self.inputs, "classes": self.classes, **self.config}
         return model, {n: t.detach().to(torch.float32).contiguous().numpy().copy() for n, t in tensors.items()}
+
+    @classmethod
+    def restore(cls, table: Mapping[str, Any], tensors: Mapping[str, Array], *, window: int, **options: Any) -> Self:
+        shape = {name: value for name, value in table.items() if name not in ("family", "inputs", "classes")}
+        sizes = {name: value for name, value in shape.items() if value is not None}
+        beta = {"o": float(tensors["beta_o"].mean())}  # the readout's scale depends on it
+        model = cls.build(
+            channels=table["inputs"], classes=table["classes"], window=window, beta=beta, **sizes, **options
+        )
+        model.config = shape
+        for name, parameter in model.matrices().items():
+            put(parameter, tensors[name] / model.readout_scale if name == "W_o" else tensors[name])
+        put(model.output.bias, tensors["b_o"] / model.readout_scale)
+        for name, tensor in (("A", model.get_buffer("A")), ("B", model.get_buffer("B"))):
+            put(tensor, tensors[name])
+        if model.config["encoder"] != "plain":
+            put(model.enc0_b, tensors["enc0_b"])
+        if model.config["encoder"] == "stacked":
+            put(model.enc1.bias, tensors["enc1_b"])
+            put(model.enc2.bias, tensors["enc2_b"])
+        for name in model.populations:
+            model.population(name).set_values(
+                tensors.get(f"alpha_{name}"), tensors[f"beta_{name}"], tensors[f"thr_{name}"]
+            )
+        return model
+
+    def matrices(self) -> dict[str, Tensor]:
+        named: dict[str, Tensor] = {
+            name: self.get_parameter(name) for name in ("E_x", "E_h", "E_m", "W_x", "W_h", "W_m")
+        }
+        named["W_o"] = self.output.weight
+        if self.config["encoder"] != "plain":
+            named["enc0_w"] = self.enc0_w
+        if self.config["encoder"] == "stacked":
+            named |= {"enc1_w": self.enc1.weight, "enc2_w": self.enc2.weight}
+        return named
 
 
 def _lecun_uniform(outputs: int, inputs: int) -> Tensor:

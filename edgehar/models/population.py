@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from edgehar.models.base import Array
 from edgehar.train.kernels.lif import LifSequence
 
 Initial = float | Sequence[float]
@@ -32,6 +33,13 @@ class Population(nn.Module):
         """(alpha or None, beta, threshold) as the equations use them, each [1] or [size]."""
         alpha = None if self.alpha is None else self.alpha.clamp(0.0, 1.0)
         return alpha, self.beta.clamp(0.0, 1.0), self.threshold.clamp(min=_THRESHOLD_FLOOR)
+
+    def set_values(self, alpha: Array | None, beta: Array, threshold: Array) -> None:
+        """Take exported values, each [1] or [size]; what was learnt or fixed stays so."""
+        self.beta = nn.Parameter(torch.tensor(beta), requires_grad=self.beta.requires_grad)
+        self.threshold = nn.Parameter(torch.tensor(threshold), requires_grad=self.threshold.requires_grad)
+        if alpha is not None and self.alpha is not None:
+            self.alpha = nn.Parameter(torch.tensor(alpha), requires_grad=self.alpha.requires_grad)
 
     def leaks(self) -> tuple[Tensor, Tensor, Tensor]:
         """(alpha, beta, threshold), each [size]; alpha is zero for leaky neurons."""
