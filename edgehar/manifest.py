@@ -16,7 +16,20 @@ from edgehar.types import StreamSpec
 SCHEMA_VERSION = 1
 FAMILIES = ("cnn", "dscnn", "fastgrnn", "gru", "l2mu")
 LARGEST = 1e12  # number in a manifest
-PREPROCESS_OPS = ("compand", "concat", "median3", "minus_lowpass", "normalize", "rectify", "scale", "select", "sos")
+QUANT_SCHEMES = ("int8", "int8x16")
+PER_CHANNEL = ("none", "conv", "all")
+PREPROCESS_OPS = (
+    "compand",
+    "concat",
+    "magnitude",
+    "median3",
+    "minus_lowpass",
+    "normalize",
+    "rectify",
+    "scale",
+    "select",
+    "sos",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,9 @@ class Manifest:
     """All of `manifest.json` but the list of members. `window` and `hop` count samples at `contract.rate_hz`.
 
     `preprocess` and `model` are plain JSON objects, described in docs/bundle.md. `stamps` are warnings that travel
-    with the model: LEAKY, MIXED-SUBJECT, TEST-SELECTED, SIMULATED.
+    with the model: LEAKY, MIXED-SUBJECT, TEST-SELECTED, SIMULATED. `quant`, where present, says that the model runs in
+    integers: {"scheme", "per_channel", "calibration", "ranges": {tensor: [low, high]}}, for spiking models also
+    {"gains": {drive: [one per neuron]}}; `edgehar.graph.quantise` derives the same integers from it and the weights everywhere.
     """
 
     model_id: str
@@ -69,6 +84,7 @@ class Manifest:
     decision: Decision = field(default_factory=Decision)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     stamps: tuple[str, ...] = ()
+    quant: Mapping[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
 
 
@@ -86,6 +102,7 @@ def manifest_to_json(manifest: Manifest) -> dict[str, Any]:
         "decision": asdict(manifest.decision),
         "provenance": dict(manifest.provenance),
         "stamps": list(manifest.stamps),
+        **({} if manifest.quant is None else {"quant": dict(manifest.quant)}),
     }
 
 
@@ -112,6 +129,7 @@ def manifest_from_json(value: Any) -> Manifest:
         decision=_decision(Fields(top.take("decision"), "decision.")),
         provenance=Fields(top.take("provenance"), "provenance.").mapping,
         stamps=top.texts("stamps", least=0),
+        quant=_quant(Fields(top.take("quant"), "quant.")) if "quant" in top.mapping else None,
     )
     top.finish()
     if len(set(manifest.labels)) != len(manifest.labels):
@@ -191,6 +209,27 @@ def _decision(f: Fields) -> Decision:
     return decision
 
 
+def _quant(f: Fields) -> Mapping[str, Any]:
+    ranges = Fields(f.take("ranges"), "quant.ranges.").mapping
+    for name, ends in ranges.items():
+        path = f"quant.ranges.{name[:40]}"
+        _check_numbers(ends, path)
+        if len(ends) != 2 or not ends[0] <= ends[1]:
+            raise refuse(path, ends, "[low, high]")
+    quant: dict[str, Any] = {
+        "scheme": f.choice("scheme", QUANT_SCHEMES),
+        "per_channel": f.choice("per_channel", PER_CHANNEL),
+        "calibration": f.text("calibration"),
+        "ranges": ranges,
+    }
+    if "gains" in f.mapping:
+        quant["gains"] = Fields(f.take("gains"), "quant.gains.").mapping
+        for name, values in quant["gains"].items():
+            _check_numbers(values, f"quant.gains.{name[:40]}")
+    f.finish()
+    return quant
+
+
 def _operations(value: Any, path: str) -> tuple[Mapping[str, Any], ...]:
     """Known operations at every depth, their parameters names or numbers; `edgehar.dsp.graph` checks the rest."""
     if not isinstance(value, list):
@@ -204,9 +243,18 @@ def _operations(value: Any, path: str) -> tuple[Mapping[str, Any], ...]:
         for name in sorted(set(fields.mapping) - {"op", "parts"}):
             if name == "channels":
                 fields.texts(name, least=0)
+            elif name == "groups":
+                _check_groups(fields.take(name), f"{here}.{name}")
             else:
                 _check_numbers(fields.take(name), f"{here}.{name}")
     return tuple(value)
+
+
+def _check_groups(value: Any, path: str) -> None:
+    """A list of lists of channel names."""
+    for i, group in enumerate(_list(value, path)):
+        if not isinstance(group, list) or not all(isinstance(name, str) and name for name in group):
+            raise refuse(f"{path}[{i}]", group, "a list of channel names")
 
 
 def _check_numbers(value: Any, path: str) -> None:

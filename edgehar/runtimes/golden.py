@@ -18,8 +18,9 @@ ARGMAX_AGREEMENT = 0.995
 def check_golden(bundle: Bundle, source: str, runtime: str = "reference") -> dict[str, Any]:
     """Run every golden window; returns {"windows", "max_error", "argmax_agreement"}, raises InputError if they differ.
 
-    max_error is |logit - golden| / max(1, |golden|). A spiking model turns one potential that rounds to the other
-    side of its threshold into another number of spikes, so there only the winning label must agree, in 99.5 %.
+    max_error is |logit - golden| / max(1, |golden|). A quantised model must give the same bits. A spiking float model
+    turns one potential that rounds to the other side of its threshold into another number of spikes, so there only
+    the winning label must agree, in 99.5 %.
     """
     x, golden = bundle.golden["x"], bundle.golden["logits"]
     if len(x) < LEAST_WINDOWS:
@@ -29,8 +30,10 @@ def check_golden(bundle: Bundle, source: str, runtime: str = "reference") -> dic
     errors = np.abs(logits - golden) / np.maximum(1, np.abs(golden))
     agreement = float(np.mean(logits.argmax(axis=1) == golden.argmax(axis=1)))
     worst = int(errors.max(axis=1).argmax())
-    spiking = bundle.manifest.model["family"] == "l2mu"
-    if not np.isfinite(errors).all() or (not spiking and errors.max() > RELATIVE_ERROR):
+    quantised = bundle.manifest.quant is not None
+    spiking = bundle.manifest.model["family"] == "l2mu" and not quantised
+    allowed = 0.0 if quantised else RELATIVE_ERROR
+    if not np.isfinite(errors).all() or (not spiking and errors.max() > allowed):
         raise _differs(
             source,
             f"window {worst}: the {runtime} runtime gives {logits[worst].tolist()}, expected {golden[worst].tolist()}",

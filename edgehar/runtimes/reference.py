@@ -10,6 +10,7 @@ from edgehar.bundle import Bundle
 from edgehar.registry import resolve
 from edgehar.runtimes.cells import Cell
 from edgehar.runtimes.cells.convnet import ConvStream, convnet_window
+from edgehar.runtimes.intwindows import IntWindows
 from edgehar.runtimes.lanes import Lanes
 from edgehar.runtimes.samples import check_samples, check_window
 from edgehar.types import FloatArray, IntArray
@@ -22,12 +23,14 @@ CELLS: Mapping[str, str] = {
 
 
 class ReferenceRuntime:
-    """`edgehar.runtimes.Runtime` for every family of the bundle format."""
+    """`edgehar.runtimes.Runtime` for every family of the bundle format, in integers where the bundle is quantised."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._manifest = bundle.manifest
-        self._stream: _RecurrentStream | _ConvnetStream
-        if bundle.manifest.model["family"] in CELLS:
+        self._stream: _RecurrentStream | _ConvnetStream | IntWindows
+        if bundle.manifest.quant is not None:
+            self._stream = IntWindows(bundle)
+        elif bundle.manifest.model["family"] in CELLS:
             self._stream = _RecurrentStream(bundle)
         else:
             self._stream = _ConvnetStream(bundle)

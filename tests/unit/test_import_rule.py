@@ -14,7 +14,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py"))
 # Each rank may import itself and those before it.
 RANKS = (
     {"types", "errors", "registry", "kernel_cache"},
-    {"wire", "dsp", "clock"},
+    {"wire", "dsp", "clock", "graph"},
     {"runtimes", "bundle", "manifest", "archive", "decide"},
     {"pipeline", "config"},
     {"sources", "sinks", "recording"},

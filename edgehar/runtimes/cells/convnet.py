@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from edgehar.runtimes.convplan import ConvPlan, plan_convnet
+from edgehar.graph.convplan import ConvPlan, plan_convnet
 from edgehar.types import FloatArray
 
 

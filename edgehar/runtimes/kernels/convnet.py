@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edgehar.graph.convplan import plan_convnet
 from edgehar.manifest import Manifest
-from edgehar.runtimes.convplan import plan_convnet
 from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Table, Vector, kernel
 from edgehar.runtimes.kernels.products import add_product
 from edgehar.types import FloatArray, IntArray
