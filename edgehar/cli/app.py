@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "run": "edgehar.cli.run:run",
     "demo": "edgehar.cli.demo:demo",
     "inspect": "edgehar.cli.inspect_:inspect",
+    "boards": "edgehar.cli.boards:boards",
     "repair": "edgehar.cli.repair:repair",
 }
 
