@@ -11,6 +11,7 @@ Each entry of `ops` is one JSON object:
     {"op": "normalize", "mean": [...], "std": [...]}
     {"op": "compand", "gain": [...]}               asinh(gain x) / asinh(gain) per channel; gain 0 leaves it alone
     {"op": "rectify"}                              |x|: motion becomes its strength, which a mean can gather
+    {"op": "magnitude", "groups": [[names]...]}    sqrt(x^2 + y^2 + ...) of each group, which no rotation changes
 
 Everything is causal but for the delay that `Preprocess.delay` states; float64 inside, float32 at the end.
 """
@@ -183,6 +184,25 @@ class _Rectify(_Instant):
         return np.abs(x)
 
 
+class _Magnitude(_Instant):
+    """Euclidean norms of groups of channels; only the norms come out, named `|x,y,z|`."""
+
+    def __init__(self, op: Mapping[str, Any], channels: Channels, path: str) -> None:
+        groups = _take(op, "groups", path)
+        known = bool(groups) and all(group and set(group) <= set(channels) for group in groups)
+        if not known:
+            raise _refuse(path, f"groups is {groups}", f"one or more groups of {', '.join(channels)}")
+        super().__init__(_distinct([f"|{','.join(group)}|" for group in groups]))
+        self._groups = [[channels.index(name) for name in group] for group in groups]
+
+    def push(self, x: Signal) -> Signal:
+        y = np.zeros((len(x), len(self._groups)))
+        for i, columns in enumerate(self._groups):
+            for column in columns:  # one addend after the other: the same bits however the stream is cut
+                y[:, i] += np.square(x[:, column])
+        return np.sqrt(y, out=y)
+
+
 class _Median3:
     """Beyond either end of a segment the signal counts as 0, as in scipy.signal.medfilt and MATLAB's medfilt1."""
 
@@ -259,6 +279,7 @@ OPERATIONS: Mapping[str, Callable[[Mapping[str, Any], Channels, str], Operation]
     "minus_lowpass": _Sections,
     "concat": _Concat,
     "compand": _Compand,
+    "magnitude": _Magnitude,
     "normalize": _normalize,
     "rectify": _Rectify,
 }

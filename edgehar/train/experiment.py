@@ -19,6 +19,7 @@ from edgehar.models import make_model
 from edgehar.models.base import Model
 from edgehar.models.rf import RandomForest
 from edgehar.runtimes.layout import check_tensors
+from edgehar.train.normalise import inputs_seen
 from edgehar.train.recipe import Recipe
 from edgehar.train.supervised import Epoch, FitResult, Probe, fit
 from edgehar.types import FloatArray, IntArray
@@ -78,7 +79,7 @@ def train_network(
     train = parts.train
     model = make_model(
         name,
-        channels=len(train.channels) + len(recipe.rectify_channels),
+        channels=inputs_seen(train.channels, recipe),
         classes=len(train.labels),
         window=train.window,
         seed=seed,

@@ -1,4 +1,4 @@
-"""What a network sees of a window: normalised channels, faint motion lifted and rectified if asked for."""
+"""What a network sees of a window: normalised channels, magnitudes, faint motion lifted and rectified if asked for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgehar.datasets.triads import units_of
 from edgehar.errors import Reason, UsageError
+from edgehar.train.recipe import Recipe
 from edgehar.types import FloatArray
 
 CONSTANT_BELOW = 1e-6
@@ -19,7 +21,10 @@ CONSTANT_BELOW = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Normaliser:
-    """z = (x - mean) / std per channel, then asinh(gain z) / asinh(gain) where gain > 0; all [c] float32.
+    """z = (x - mean) / std per channel, then asinh(gain z) / asinh(gain) where gain > 0; all [c + t] float32.
+
+    x is the c channels in physical units and then the Euclidean norms of the t `triads` of channel numbers, which no
+    turn of the sensor on the body changes.
 
     The sway of a person who sits or stands is a hundredth as strong as walking; after normalisation a network hardly
     sees it. The curve is linear below 1/gain and logarithmic above, and keeps z = 1 where it is. The absolute values
@@ -31,6 +36,7 @@ class Normaliser:
     std: FloatArray
     gain: FloatArray
     rectified: tuple[int, ...] = ()
+    triads: tuple[tuple[int, int, int], ...] = ()
 
     @classmethod
     def fit(
@@ -38,11 +44,16 @@ class Normaliser:
         x: FloatArray,
         *,
         channels: Sequence[str] = (),
+        magnitudes: bool = False,
         compand: float = 0.0,
         compand_channels: Sequence[str] = (),
         rectify_channels: Sequence[str] = (),
     ) -> Normaliser:
-        """Estimate mean and std from training windows x [n, w, c] in float64; compand the named channels, or all."""
+        """Estimate mean and std from training windows x [n, w, c] in float64; compand the named channels, or all.
+
+        The magnitude of a companded triad is companded, too, and scaled by its root mean square without centring: the
+        curve is steep where the sensor rests.
+        """
         for setting, named in (("compand_channels", compand_channels), ("rectify_channels", rectify_channels)):
             unknown = sorted(set(named) - set(channels))
             if unknown:
@@ -51,15 +62,23 @@ class Normaliser:
                     reason=Reason.UNKNOWN_NAME,
                     hint=f"the channels are: {', '.join(channels)}",
                 )
-        flat = x.reshape(-1, x.shape[-1])
-        std = flat.std(axis=0, dtype=np.float64)
-        std = np.where(std < CONSTANT_BELOW, 1.0, std)
-        gain = np.full(x.shape[-1], compand, np.float32)
+        triads = triads_of(channels) if magnitudes else ()
+        lifted = np.full(x.shape[-1], compand > 0)
         if compand_channels:
-            gain = np.where(np.isin(channels, compand_channels), gain, 0).astype(np.float32)
+            lifted &= np.isin(channels, compand_channels)
+        flat = x.reshape(-1, x.shape[-1])
+        mean, std = flat.mean(axis=0, dtype=np.float64), flat.std(axis=0, dtype=np.float64)
+        if triads:
+            norms = _norms(torch.from_numpy(flat), triads).double()
+            at_rest_zero = lifted[np.array(triads)].all(axis=1)
+            centre = np.where(at_rest_zero, 0, norms.mean(0).numpy())
+            mean = np.concatenate([mean, centre])
+            std = np.concatenate([std, (norms - torch.from_numpy(centre)).square().mean(0).sqrt().numpy()])
+            lifted = np.concatenate([lifted, at_rest_zero])
+        std = np.where(std < CONSTANT_BELOW, 1.0, std)
         rectified = tuple(list(channels).index(name) for name in rectify_channels)
-        mean = flat.mean(axis=0, dtype=np.float64).astype(np.float32)
-        return cls(mean, std.astype(np.float32), gain, rectified)
+        gain = np.where(lifted, compand, 0).astype(np.float32)
+        return cls(mean.astype(np.float32), std.astype(np.float32), gain, rectified, triads)
 
     def __call__(self, x: FloatArray) -> FloatArray:
         """X [..., c] in physical units as the network sees it, in float32."""
@@ -68,6 +87,8 @@ class Normaliser:
 
     def torch(self, x: Tensor) -> Tensor:
         """The same on a tensor, as the training loop needs it after augmentation."""
+        if self.triads:
+            x = torch.cat([x, _norms(x, self.triads)], dim=-1)
         z = (x - torch.from_numpy(self.mean)) / torch.from_numpy(self.std)
         if self.gain.any():
             gain = torch.from_numpy(np.where(self.gain > 0, self.gain, 1).astype(np.float32))
@@ -79,12 +100,38 @@ class Normaliser:
 
         Those differ from the windows' where the dataset's own filter chain joined channels under names of its own.
         """
-        ops: list[dict[str, Any]] = [
-            {"op": "normalize", "mean": [float(v) for v in self.mean], "std": [float(v) for v in self.std]}
-        ]
+        ops: list[dict[str, Any]] = []
+        if self.triads:
+            groups = [[channels[i] for i in triad] for triad in self.triads]
+            ops.append({"op": "concat", "parts": [[], [{"op": "magnitude", "groups": groups}]]})
+        ops.append({"op": "normalize", "mean": [float(v) for v in self.mean], "std": [float(v) for v in self.std]})
         if self.gain.any():
             ops.append({"op": "compand", "gain": [float(v) for v in self.gain]})
         if self.rectified:
             picked = {"op": "select", "channels": [channels[i] for i in self.rectified]}
             ops.append({"op": "concat", "parts": [[], [picked, {"op": "rectify"}]]})
         return ops
+
+
+def triads_of(channels: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
+    """Channel numbers of every x, y, z triad, unit by unit; raises UsageError where there is none."""
+    triads = tuple(triad for unit in units_of(channels) for triad in unit.triads)
+    if not triads:
+        raise UsageError(
+            f"magnitudes needs channels named *_x, *_y, *_z; the windows have {', '.join(channels) or 'no names'}",
+            reason=Reason.UNKNOWN_NAME,
+            hint="set recipe.magnitudes=false, or name the axes of a sensor so",
+        )
+    return triads
+
+
+def inputs_seen(channels: Sequence[str], recipe: Recipe) -> int:
+    """How many channels the network sees of windows with these channels."""
+    return len(channels) + (len(triads_of(channels)) if recipe.magnitudes else 0) + len(recipe.rectify_channels)
+
+
+def _norms(x: Tensor, triads: Sequence[tuple[int, int, int]]) -> Tensor:
+    """Euclidean norms [..., t] of the triads of x [..., c]."""
+    axes = x[..., torch.tensor(triads).flatten()].reshape(*x.shape[:-1], len(triads), 3)
+    norms: Tensor = torch.linalg.vector_norm(axes, dim=-1)
+    return norms

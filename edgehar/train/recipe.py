@@ -42,6 +42,7 @@ class Recipe:
     the ones evaluated and kept. `best-validation` keeps the epoch with the best accuracy on held-out training
     subjects and stops after `patience` epochs without a better one (0: never). `train_on_validation` gives the
     split's validation subjects to training; then nothing can be selected or calibrated on them.
+    With `magnitudes` the Euclidean norm of every x, y, z triad is appended to the channels, before normalisation.
     `compand` is the gain of a logarithmic curve on the normalised `compand_channels` (none named: all); 0 is off.
     The absolute values of `rectify_channels` are appended to what the network sees.
     """
@@ -65,6 +66,7 @@ class Recipe:
     compand: float = 0.0
     compand_channels: tuple[str, ...] = ()
     rectify_channels: tuple[str, ...] = ()
+    magnitudes: bool = False
     augment: Augment = field(default_factory=Augment)
 
     def __post_init__(self) -> None:

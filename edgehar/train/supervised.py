@@ -128,11 +128,13 @@ class _Loop:
         self.normaliser = Normaliser.fit(
             train.x,
             channels=train.channels,
+            magnitudes=recipe.magnitudes,
             compand=recipe.compand,
             compand_channels=recipe.compand_channels,
             rectify_channels=recipe.rectify_channels,
         )
-        self.augment = Augmenter(recipe.augment, train.channels, self.normaliser.std) if recipe.augment else None
+        spread = self.normaliser.std[: len(train.channels)]  # magnitudes come after augmentation
+        self.augment = Augmenter(recipe.augment, train.channels, spread) if recipe.augment else None
         # Without augmentation the windows are normalised once, not once a batch.
         self.x = torch.from_numpy(np.ascontiguousarray(train.x if self.augment else self.normaliser(train.x)))
         self.y = torch.from_numpy(train.y)

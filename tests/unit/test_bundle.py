@@ -229,6 +229,10 @@ def test_other_schema_versions_are_named(saved: Path, version: int, hint: str) -
         (lambda d: d["preprocess"].append({"op": "scale", "factors": [True]}), "factors is [True], must be"),
         (lambda d: d["preprocess"].append({"op": "scale", "factors": [10**400]}), "preprocess[2].factors is"),
         (lambda d: d["preprocess"][1].update(channels="a"), "preprocess[1].channels is 'a', must be a list"),
+        (
+            lambda d: d["preprocess"].append({"op": "magnitude", "groups": [["a"], "bc"]}),
+            "preprocess[2].groups[1] is 'bc', must be a list of channel names",
+        ),
         (lambda d: d["decision"].update(temperature=10**400), "decision.temperature is 1000"),
         (lambda d: d.pop("members"), "members.weights.safetensors is None"),
     ],

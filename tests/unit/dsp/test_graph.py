@@ -88,6 +88,17 @@ def test_concat_joins_what_its_parts_make_of_the_same_input():
     assert Preprocess(ops, XYZ).channels_out == ("z", "x", "y", "z.2", "x.2", "y.2", "z.3")
 
 
+def test_magnitude_gives_the_norms_of_its_groups_only():
+    x = signal()
+    ops = [{"op": "concat", "parts": [[], [{"op": "magnitude", "groups": [["x", "y", "z"], ["z", "x"]]}]]}]
+    y = run(ops, x)
+    np.testing.assert_array_equal(y[:, :3], x)
+    np.testing.assert_allclose(y[:, 3], np.linalg.norm(x, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(y[:, 4], np.hypot(x[:, 0], x[:, 2]), rtol=1e-6)
+    assert Preprocess(ops, XYZ).channels_out == (*XYZ, "|x,y,z|", "|z,x|")
+    assert run(ops, x, range(1, 120)).tobytes() == y.tobytes()
+
+
 def test_any_chunking_and_reset_give_the_same_bits():
     x = signal()
     ops = [{"op": "concat", "parts": [[{"op": "median3"}, SOS], [MINUS, {"op": "median3"}]]}, MINUS]
@@ -107,6 +118,10 @@ def test_any_chunking_and_reset_give_the_same_bits():
         ({"op": "select", "channels": ["w"]}, "some of x, y, z"),
         ({"op": "select", "channels": []}, "some of x, y, z"),
         ({"op": "select"}, "given channels"),
+        ({"op": "magnitude", "groups": [["x", "w"]]}, r"preprocess\[0\]: groups .* groups of x, y, z"),
+        ({"op": "magnitude", "groups": [[]]}, "one or more groups of x, y, z"),
+        ({"op": "magnitude", "groups": []}, "one or more groups of x, y, z"),
+        ({"op": "magnitude"}, "given groups"),
         ({"op": "median3", "size": 5}, "given nothing"),
         ({"op": "scale", "factors": [1.0]}, "3 finite numbers"),
         ({"op": "normalize", "mean": [0.0] * 3, "std": [1.0, 0.0, 1.0]}, "above 0"),

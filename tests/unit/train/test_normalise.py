@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from edgehar.datasets.chains import chain
 from edgehar.dsp.graph import Preprocess
 from edgehar.errors import UsageError
-from edgehar.train.normalise import Normaliser
+from edgehar.train.augment import rotations
+from edgehar.train.normalise import Normaliser, inputs_seen
+from edgehar.train.recipe import Recipe
 
 
 def test_unit_spread_and_constant_channel():
@@ -57,3 +60,38 @@ def test_rectified_channels_are_found_behind_a_filter_chain():
 def test_companding_an_unknown_channel_is_refused():
     with pytest.raises(UsageError, match="d"):
         Normaliser.fit(np.zeros((2, 3, 1), np.float32), channels=("a",), compand=1.0, compand_channels=("d",))
+
+
+ARM = ("arm.acc_x", "arm.acc_y", "arm.acc_z", "light", "gyro_x", "gyro_y", "gyro_z")
+
+
+def test_magnitudes_follow_the_channels_and_equal_the_streamed_ops():
+    x = np.random.default_rng(4).normal([0, 0, 1, 300, 0, 0, 0], [1, 1, 1, 9, 40, 40, 40], size=(50, 20, 7))
+    x = x.astype(np.float32)
+    lifted = {"compand": 50.0, "compand_channels": ARM[4:], "rectify_channels": ("gyro_z",)}
+    fitted = Normaliser.fit(x, channels=ARM, magnitudes=True, **lifted)
+    seen = fitted(x).reshape(-1, 10)
+    np.testing.assert_array_equal(seen[:, :7], Normaliser.fit(x, channels=ARM, **lifted)(x).reshape(-1, 8)[:, :7])
+    flat = x.reshape(-1, 7).astype(np.float64)
+    acc, gyro = np.linalg.norm(flat[:, :3], axis=1), np.linalg.norm(flat[:, 4:], axis=1)
+    np.testing.assert_allclose(seen[:, 7], (acc - acc.mean()) / acc.std(), atol=1e-4)
+    # A gyroscope at rest is where the companding curve is steep.
+    gyro /= np.sqrt((gyro**2).mean())
+    np.testing.assert_allclose(seen[:, 8], np.arcsinh(50 * gyro) / np.arcsinh(50), atol=1e-5)
+    streamed = Preprocess(fitted.ops(ARM), ARM)
+    np.testing.assert_allclose(streamed.push(x.reshape(-1, 7)), seen, atol=2e-5)
+    assert len(streamed.channels_out) == inputs_seen(ARM, Recipe(magnitudes=True, rectify_channels=("gyro_z",))) == 10
+
+
+def test_magnitudes_do_not_see_a_turned_sensor():
+    x = np.random.default_rng(5).normal(size=(20, 30, 3)).astype(np.float32)
+    turned = x @ rotations(1, 1.0, torch.Generator().manual_seed(0))[0].numpy()
+    fitted = Normaliser.fit(x, channels=("acc_x", "acc_y", "acc_z"), magnitudes=True)
+    np.testing.assert_allclose(fitted(turned)[..., 3], fitted(x)[..., 3], atol=1e-5)
+    assert np.abs(fitted(turned)[..., :3] - fitted(x)[..., :3]).max() > 1
+
+
+def test_magnitudes_without_a_triad_are_refused():
+    with pytest.raises(UsageError, match="acc_y") as refused:
+        Normaliser.fit(np.zeros((2, 3, 2), np.float32), channels=("acc_x", "acc_y"), magnitudes=True)
+    assert "magnitudes=false" in refused.value.hint

@@ -77,7 +77,14 @@ def test_the_bundle_is_what_was_trained(dataset, tmp_path):
 
 def test_the_pipeline_decides_as_torch_did_on_the_same_windows(tmp_path):
     made = write_toy_dataset(tmp_path / "cut", window=32, hop=24)
-    lifted = SETTINGS.changed(["recipe.compand=20.0", "recipe.rectify_channels=['acc_x', 'acc_z']"])
+    lifted = SETTINGS.changed(
+        [
+            "recipe.magnitudes=true",
+            "recipe.compand=20.0",
+            "recipe.rectify_channels=['acc_x', 'acc_z']",
+            "recipe.augment.jitter=0.01",
+        ]
+    )
     given = RunConfig(dataset=str(made.path), model="gru", settings=lifted, test_subjects=("p2", "p3"))
     out = tmp_path / "run"
     run = execute(open_run(out, given, resume=False), out)["runs"][0]
