@@ -71,7 +71,7 @@ class Manifest:
     `preprocess` and `model` are plain JSON objects, described in docs/bundle.md. `stamps` are warnings that travel
     with the model: LEAKY, MIXED-SUBJECT, TEST-SELECTED, SIMULATED. `quant`, where present, says that the model runs in
     integers: {"scheme", "per_channel", "calibration", "ranges": {tensor: [low, high]}}, for spiking models also
-    {"gains": {drive: [one per neuron]}}; `edgehar.graph.quantise` derives the same integers from it and the weights everywhere.
+    {"gains": {drive: [one per neuron]}}; `edgehar.graph.quantise` derives the same integers from it everywhere.
     """
 
     model_id: str

@@ -75,6 +75,7 @@ def _lines(report: dict[str, Any]) -> list[str]:
             "size",
             f"{report['parameters']} parameters, {report['weights_bytes']} bytes; file {report['file_bytes']} bytes",
         ),
+        ("integers", _integers(report.get("quant"))),
         ("decision", ", ".join(f"{k} {v:g}" for k, v in decision.items())),
         *((f"evaluation.{k}", f"{v:g}" if isinstance(v, float) else str(v)) for k, v in _flat(report["evaluation"])),
         *((f"provenance.{k}", str(v)) for k, v in _flat(report["provenance"])),
@@ -88,6 +89,12 @@ def _lines(report: dict[str, Any]) -> list[str]:
         )
     width = max(len(name) for name, _ in rows)
     return [report["model_id"], *(f"  {name.ljust(width)}  {value}" for name, value in rows if value)]
+
+
+def _integers(quant: dict[str, Any] | None) -> str:
+    if quant is None:
+        return ""
+    return f"{quant['scheme']}, scales per channel: {quant['per_channel']}; {quant['calibration']}"
 
 
 def _flat(tree: dict[str, Any]) -> list[tuple[str, Any]]:
