@@ -18,6 +18,9 @@ from edgehar.types import FloatArray
 CONSTANT_BELOW = 1e-6
 """A channel whose standard deviation is below this (in its unit) is only centred, never blown up to noise."""
 
+STEADY_BELOW = 0.01
+"""So is a magnitude that varies by less than this fraction of itself: a gravity vector that a phone made one g long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Normaliser:
@@ -73,7 +76,8 @@ class Normaliser:
             at_rest_zero = lifted[np.array(triads)].all(axis=1)
             centre = np.where(at_rest_zero, 0, norms.mean(0).numpy())
             mean = np.concatenate([mean, centre])
-            std = np.concatenate([std, (norms - torch.from_numpy(centre)).square().mean(0).sqrt().numpy()])
+            spread = (norms - torch.from_numpy(centre)).square().mean(0).sqrt().numpy()
+            std = np.concatenate([std, np.where(spread < STEADY_BELOW * np.abs(centre), 1.0, spread)])
             lifted = np.concatenate([lifted, at_rest_zero])
         std = np.where(std < CONSTANT_BELOW, 1.0, std)
         rectified = tuple(list(channels).index(name) for name in rectify_channels)

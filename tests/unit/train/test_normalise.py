@@ -95,3 +95,10 @@ def test_magnitudes_without_a_triad_are_refused():
     with pytest.raises(UsageError, match="acc_y") as refused:
         Normaliser.fit(np.zeros((2, 3, 2), np.float32), channels=("acc_x", "acc_y"), magnitudes=True)
     assert "magnitudes=false" in refused.value.hint
+
+
+def test_a_steady_magnitude_is_not_blown_up():
+    gravity = np.random.default_rng(6).normal(size=(20, 30, 3))
+    gravity /= np.linalg.norm(gravity, axis=-1, keepdims=True) * np.random.default_rng(7).normal(1, 1e-4, (20, 30, 1))
+    fitted = Normaliser.fit(gravity.astype(np.float32), channels=("g_x", "g_y", "g_z"), magnitudes=True)
+    assert np.abs(fitted(1.1 * gravity.astype(np.float32))[..., 3] - 0.1).max() < 0.01
