@@ -45,6 +45,8 @@ class _Writer:
         self._builder = flatbuffers.Builder(1 << 14)
         # Buffer 0 is empty by convention: that of every tensor that is computed.
         self._buffers: dict[bytes, int] = {b"": 0}
+        # What is written once and pointed to from many places: half of a small file is names, shapes and scales.
+        self._shared: dict[tuple[Any, ...], int] = {}
         self._codes: dict[tuple[str, int], int] = {}
 
     def file(self, signatures: Sequence[Signature], metadata: Mapping[str, bytes], description: str) -> bytes:
@@ -54,7 +56,7 @@ class _Writer:
         fields = {
             1: self._offsets([self._operator_code(*code) for code in self._codes]),
             2: self._offsets(graphs),
-            3: self._builder.CreateString(description),
+            3: self._text(description),
             6: self._offsets(entries),
         }
         if signatures:
@@ -71,13 +73,13 @@ class _Writer:
             1: self._numbers(np.int32, [index[name] for name in graph.inputs]),
             2: self._numbers(np.int32, [index[name] for name in graph.outputs]),
             3: self._offsets([self._operator(op, graph, index) for op in graph.ops]),
-            4: self._builder.CreateString(graph.name),
+            4: self._text(graph.name),
         }
         return self._table(6, [], fields)
 
     def _tensor(self, tensor: TfliteTensor) -> int:
         content = b"" if tensor.value is None else _little_endian(tensor.value)
-        fields = {0: self._numbers(np.int32, tensor.shape), 3: self._builder.CreateString(tensor.name)}
+        fields = {0: self._numbers(np.int32, tensor.shape), 3: self._text(tensor.name)}
         if tensor.quant is not None:
             fields[4] = self._quantization(tensor.quant)
         scalars = [("Int8", 1, TENSOR_TYPES[tensor.dtype], 0), ("Uint32", 2, self._buffer_index(content), 0)]
@@ -86,7 +88,7 @@ class _Writer:
 
     def _quantization(self, quant: TensorQuant) -> int:
         fields = {2: self._numbers(np.float32, quant.scale), 3: self._numbers(np.int64, quant.zero_point)}
-        return self._table(7, [("Int32", 6, quant.axis, 0)], fields)
+        return self._once(("quant", quant), lambda: self._table(7, [("Int32", 6, quant.axis, 0)], fields))
 
     def _operator(self, op: TfliteOp, graph: Subgraph, index: Mapping[str, int]) -> int:
         code = self._codes.setdefault((op.kind, op_version(op, graph)), len(self._codes))
@@ -98,7 +100,7 @@ class _Writer:
             given = [
                 (f.kind, f.slot, int(op.options[n]), f.default) for n, f in options.fields.items() if n in op.options
             ]
-            fields[4] = self._table(options.slots, given, {})
+            fields[4] = self._once(("options", options.slots, *given), lambda: self._table(options.slots, given, {}))
             scalars.append(("Uint8", 3, options.code, 0))
         return self._table(14, scalars, fields)
 
@@ -113,16 +115,16 @@ class _Writer:
 
         def named(tensors: Mapping[str, str]) -> int:
             pairs = [
-                self._table(2, [("Uint32", 1, index[tensor], 0)], {0: self._builder.CreateString(public)})
+                self._table(2, [("Uint32", 1, index[tensor], 0)], {0: self._text(public)})
                 for public, tensor in tensors.items()
             ]
             return self._offsets(pairs)
 
-        fields = {0: named(signature.inputs), 1: named(signature.outputs), 2: self._builder.CreateString(signature.key)}
+        fields = {0: named(signature.inputs), 1: named(signature.outputs), 2: self._text(signature.key)}
         return self._table(5, [("Uint32", 4, signature.subgraph, 0)], fields)
 
     def _metadata(self, name: str, content: bytes) -> int:
-        return self._table(2, [("Uint32", 1, self._buffer_index(content), 0)], {0: self._builder.CreateString(name)})
+        return self._table(2, [("Uint32", 1, self._buffer_index(content), 0)], {0: self._text(name)})
 
     def _buffer_index(self, content: bytes) -> int:
         """Equal contents share a buffer: a second entry into the model costs its operators, not its weights."""
@@ -138,7 +140,18 @@ class _Writer:
         return self._table(3, [], fields)
 
     def _numbers(self, dtype: type[np.generic], values: Sequence[float]) -> int:
-        return int(self._builder.CreateNumpyVector(np.asarray(values, dtype)))
+        array = np.asarray(values, dtype)
+        key = ("numbers", dtype, array.tobytes())
+        return self._once(key, lambda: int(self._builder.CreateNumpyVector(array)))
+
+    def _text(self, value: str) -> int:
+        return self._once(("text", value), lambda: int(self._builder.CreateString(value)))
+
+    def _once(self, key: tuple[Any, ...], make: Callable[[], int]) -> int:
+        """Offset of what has been written under `key`; tables may share their children."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        return self._shared[key]
 
     def _offsets(self, offsets: Sequence[int]) -> int:
         self._builder.StartVector(4, len(offsets), 4)

@@ -1,0 +1,124 @@
+"""From a bundle to a TFLite file: `emit_tflite`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgehar.archive import encode_json
+from edgehar.bundle import Bundle
+from edgehar.errors import MissingError, Reason, UsageError
+from edgehar.export.tflite.builder import Builder
+from edgehar.export.tflite.floats import FloatEmitter
+from edgehar.export.tflite.form import INPUT_CHANNELS, INPUT_SAMPLES, Door, Emitter, step_form, window_form
+from edgehar.export.tflite.integers import IntEmitter
+from edgehar.export.tflite.model import Signature, Subgraph
+from edgehar.export.tflite.preprocess import Entry, entry_of
+from edgehar.graph.graph import Graph, IntGraph
+from edgehar.graph.quantise import quantise
+from edgehar.runtimes.lowered import graph_of
+from edgehar.runtimes.tflite_file import METADATA, SIGNATURE_CHANNELS, SIGNATURE_SAMPLES, model_digest
+
+FORMS = ("step", "window")
+SCHEMES: Mapping[str, str] = {"int8": "int8", "int16x8": "int8x16"}
+DTYPES = ("float32", "dynamic", *SCHEMES)
+
+
+def emit_tflite(bundle: Bundle, form: str = "window", dtype: str = "float32", *, entries: str = "both") -> bytes:
+    """A TFLite file that needs nothing but an interpreter.
+
+    form    "window": logits of one whole window; "step" (recurrent models): logits and next states after one sample
+    dtype   "float32"; "dynamic": int8 weights, float32 in between; "int8", "int16x8" (bundles with `quant`): int8
+            weights, states and columns of that width, with the integers of `edgehar.graph.quantise`
+    entries signature `serving_default` takes float32 channels in physical units, `samples` what the preprocessing made
+            of them; "both", or only "channels" or "samples" (smaller; tflite-micro knows the first only)
+
+    Filters with a memory stay outside: then the channels are those behind the last of them, which the metadata
+    `edgehar` (JSON) lists as `preprocess_outside`. Raises UsageError for what a bundle has no file of.
+    """
+    _check(form, FORMS, "form")
+    _check(dtype, DTYPES, "dtype")
+    _check(entries, ("both", "channels", "samples"), "entries")
+    graph = graph_of(bundle)
+    if form == "step" and not graph.states:
+        raise UsageError(
+            f"the model {bundle.manifest.model_id} ({graph.family}) has no step form: it has no state between samples",
+            reason=Reason.VALUE,
+            hint="export the whole window: --form window",
+        )
+    entry = entry_of(graph.preprocess, graph.channels)
+    build = step_form if form == "step" else window_form
+    run: Graph | IntGraph = _integer_graph(bundle, graph, dtype) if dtype in SCHEMES else graph
+
+    def make(b: Builder) -> Emitter:
+        return IntEmitter(b, run) if isinstance(run, IntGraph) else FloatEmitter(b, dynamic=dtype == "dynamic")
+
+    subgraphs, signatures = build(run, make, _doors(entry, entries))
+    if not entry.inside:
+        signatures = _both_names(signatures, entries)
+    metadata = {METADATA: encode_json(_description(bundle, entry, form, dtype))}
+    return _written(subgraphs, signatures, metadata)
+
+
+def _integer_graph(bundle: Bundle, graph: Graph, dtype: str) -> IntGraph:
+    if bundle.manifest.quant is None:
+        raise UsageError(
+            f"the model {bundle.manifest.model_id} is not quantised, {dtype} needs the ranges of its tensors",
+            reason=Reason.VALUE,
+            hint="quantise it first (edgehar compress BUNDLE --dataset DIR --quant int8 --out OUT), or --dtype dynamic",
+        )
+    return quantise(graph, {**bundle.manifest.quant, "scheme": SCHEMES[dtype]})
+
+
+def _doors(entry: Entry, entries: str) -> list[Door]:
+    """Without preprocessing in the file one subgraph serves under both names."""
+    channels, samples = Door(SIGNATURE_CHANNELS, INPUT_CHANNELS, entry), Door(SIGNATURE_SAMPLES, INPUT_SAMPLES, None)
+    if entries == "both":
+        return [channels, samples] if entry.inside else [samples]
+    return [channels if entries == "channels" else samples]
+
+
+def _both_names(signatures: list[Signature], entries: str) -> list[Signature]:
+    if entries != "both":
+        return signatures
+    (samples,) = signatures
+    inputs = {INPUT_CHANNELS if k == INPUT_SAMPLES else k: v for k, v in samples.inputs.items()}
+    return [Signature(SIGNATURE_CHANNELS, samples.subgraph, inputs, samples.outputs), samples]
+
+
+def _description(bundle: Bundle, entry: Entry, form: str, dtype: str) -> dict[str, Any]:
+    manifest = bundle.manifest
+    return {
+        "model_id": manifest.model_id,
+        "model_digest": model_digest(bundle),
+        "form": form,
+        "dtype": dtype,
+        "labels": list(manifest.labels),
+        "window": manifest.window,
+        "hop": manifest.hop,
+        "rate_hz": manifest.contract.rate_hz,
+        "channels": list(entry.channels),
+        "preprocess_outside": [dict(op) for op in entry.outside],
+        "stamps": list(manifest.stamps),
+    }
+
+
+def _written(subgraphs: list[Subgraph], signatures: list[Signature], metadata: Mapping[str, bytes]) -> bytes:
+    try:
+        from edgehar.export.tflite.writer import write_tflite
+    except ImportError:
+        raise MissingError(
+            "the package flatbuffers is not installed",
+            reason=Reason.NOT_INSTALLED,
+            hint="pip install 'edgehar[export]'",
+        ) from None
+    return write_tflite(subgraphs, signatures, metadata=metadata)
+
+
+def _check(value: str, allowed: tuple[str, ...], what: str) -> None:
+    if value not in allowed:
+        raise UsageError(
+            f"no TFLite {what} is called '{value}'",
+            reason=Reason.UNKNOWN_NAME,
+            hint=f"choose one of: {', '.join(allowed)}",
+        )

@@ -1,0 +1,77 @@
+"""The integer graph as TFLite operators: the same integer weights and states, int16 in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from edgehar.export.tflite.builder import INT32, Builder
+from edgehar.export.tflite.fixedpoint import FixedPoint
+from edgehar.export.tflite.intconvs import emit_conv, emit_mean
+from edgehar.export.tflite.intgates import emit_gated, emit_gru
+from edgehar.export.tflite.intlinear import emit_linear
+from edgehar.export.tflite.intspikes import emit_accumulate, emit_expand, emit_legendre, emit_lif
+from edgehar.export.tflite.model import TensorQuant
+from edgehar.graph.graph import IntGraph, State
+from edgehar.graph.intops import (
+    IntAccumulate,
+    IntConv,
+    IntExpand,
+    IntGatedUpdate,
+    IntGruUpdate,
+    IntLegendre,
+    IntLif,
+    IntLinear,
+    IntMean,
+    IntOp,
+)
+from edgehar.graph.ops import TENSOR_X
+
+
+class IntEmitter:
+    """`form.Emitter` for integers."""
+
+    def __init__(self, b: Builder, graph: IntGraph) -> None:
+        self.tensors: dict[str, str] = {}
+        self._fixed = FixedPoint(b, self.tensors, graph)
+
+    def state_type(self, state: State) -> tuple[np.dtype[Any], TensorQuant | None]:
+        return self._fixed.state_type(state)
+
+    def before_loop(self, x: str) -> str:
+        """An int8 window is quantised once; tflite-micro's GATHER has no int16, so that a 16-bit one stays float32."""
+        return self._quantised(x) if self._fixed.narrow(TENSOR_X) else x
+
+    def bind_sample(self, x: str) -> None:
+        self.tensors[TENSOR_X] = x if self._fixed.b.quant(x) is not None else self._quantised(x)
+
+    def emit(self, op: IntOp) -> None:
+        EMITTERS[type(op)](self._fixed, op)
+
+    def next_state(self, state: State) -> str:
+        dtype, quant = self.state_type(state)
+        x = self.tensors[state.next]
+        return x if dtype == INT32 else self._fixed.cast(x, dtype, quant)
+
+    def logits(self, name: str) -> str:
+        return self._fixed.to_float(self.tensors[name])
+
+    def _quantised(self, x: str) -> str:
+        f = self._fixed
+        quant = f.graph.quants[TENSOR_X]
+        return f.b.op("QUANTIZE", [x], dtype=np.dtype(quant.dtype), quant=f.quant_of(TENSOR_X))
+
+
+EMITTERS: Mapping[type[IntOp], Callable[[FixedPoint, Any], None]] = {
+    IntLinear: emit_linear,
+    IntExpand: emit_expand,
+    IntLegendre: emit_legendre,
+    IntGatedUpdate: emit_gated,
+    IntGruUpdate: emit_gru,
+    IntLif: emit_lif,
+    IntAccumulate: emit_accumulate,
+    IntConv: emit_conv,
+    IntMean: emit_mean,
+}

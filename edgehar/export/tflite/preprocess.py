@@ -1,0 +1,126 @@
+"""A bundle's preprocessing as float32 operators, on one sample [1, channels] or a window [samples, channels].
+
+Filters with a memory are no part of a file: it begins behind the last of them, and says so (`Entry`).
+
+asinh is not a TFLite operator: asinh(v) = sign(v) log(|v| + sqrt(v^2 + 1)), sign(v) = min(max(v 2^100, -1), 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgehar.dsp.graph import Preprocess
+from edgehar.errors import Reason, UsageError
+from edgehar.export.tflite.builder import Builder
+
+Operation = Mapping[str, Any]
+STATEFUL = ("median3", "minus_lowpass", "sos")
+STEEP = 2.0**100  # times a normal float32 it is at least 2^-26, where asinh is far below float32's resolution of 1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a file's input lies in the preprocessing: `channels` go in, `outside` has run before, `inside` follows."""
+
+    channels: tuple[str, ...]
+    outside: tuple[Operation, ...]
+    inside: tuple[Operation, ...]
+
+
+def entry_of(ops: Sequence[Operation], channels: Sequence[str]) -> Entry:
+    """The earliest entry from which no operation has a memory."""
+    first = 1 + max((i for i, op in enumerate(ops) if _stateful(op)), default=-1)
+    return Entry(_channels_after(ops[:first], channels), tuple(ops[:first]), tuple(ops[first:]))
+
+
+def emit_preprocess(b: Builder, ops: Sequence[Operation], channels: Sequence[str], x: str) -> str:
+    """Append `ops` to the subgraph; x is [rows, channels]. Returns the tensor behind them."""
+    for i, op in enumerate(ops):
+        name = str(op["op"])
+        if name not in EMITTERS:
+            raise UsageError(
+                f"the TFLite emitter has no preprocessing operation '{name}'",
+                reason=Reason.VALUE,
+                hint=f"it has {', '.join(sorted(EMITTERS))}; filters stay outside the file",
+            )
+        x = EMITTERS[name](b, op, _channels_after(ops[:i], channels), x)
+    return x
+
+
+def _stateful(op: Operation) -> bool:
+    return op["op"] in STATEFUL or any(_stateful(inner) for part in op.get("parts", ()) for inner in part)
+
+
+def _channels_after(ops: Sequence[Operation], channels: Sequence[str]) -> tuple[str, ...]:
+    return Preprocess(ops, channels).channels_out
+
+
+def _row(b: Builder, values: Any, stem: str) -> str:
+    """A constant [1, channels]; the name is new."""
+    return b.floats(f"{stem}_{len(b.graph.tensors)}", np.asarray(values, np.float64)[None])
+
+
+def _select(b: Builder, op: Operation, channels: Sequence[str], x: str) -> str:
+    columns = [channels.index(name) for name in op["channels"]]
+    if columns == list(range(len(channels))):
+        return x
+    index = b.ints(f"columns_{len(b.graph.tensors)}", columns)
+    return b.op("GATHER", [x, index], (b.shape(x)[0], len(columns)), axis=1)
+
+
+def _scale(b: Builder, op: Operation, _: Sequence[str], x: str) -> str:
+    return b.op("MUL", [x, _row(b, op["factors"], "factors")])
+
+
+def _normalize(b: Builder, op: Operation, _: Sequence[str], x: str) -> str:
+    centred = b.op("SUB", [x, _row(b, op["mean"], "mean")])
+    return b.op("MUL", [centred, _row(b, 1 / np.asarray(op["std"], np.float64), "inverse_std")])
+
+
+def _rectify(b: Builder, _: Operation, __: Sequence[str], x: str) -> str:
+    return b.op("ABS", [x])
+
+
+def _compand(b: Builder, op: Operation, _: Sequence[str], x: str) -> str:
+    gain = np.asarray(op["gain"], np.float64)
+    on = gain > 0
+    v = b.op("MUL", [x, _row(b, gain, "gain")])
+    magnitude = b.op("ABS", [v])
+    one = b.floats("one", np.ones((1, 1)))
+    root = b.op("SQRT", [b.op("ADD", [b.op("MUL", [v, v]), one])])
+    log = b.op("LOG", [b.op("ADD", [magnitude, root])])
+    steep = b.op("MUL", [v, b.floats("steep", [[STEEP]])])
+    sign = b.op("MINIMUM", [b.op("MAXIMUM", [steep, b.floats("minus_one", -np.ones((1, 1)))]), one])
+    scale = np.divide(1, np.arcsinh(gain), out=np.zeros_like(gain), where=on)
+    companded = b.op("MUL", [b.op("MUL", [sign, log]), _row(b, scale, "inverse_asinh")])
+    if on.all():
+        return companded
+    return b.op("ADD", [companded, b.op("MUL", [x, _row(b, ~on, "left_alone")])])
+
+
+def _magnitude(b: Builder, op: Operation, channels: Sequence[str], x: str) -> str:
+    groups = np.array([[name in group for name in channels] for group in op["groups"]], np.float32)
+    matrix = b.floats(f"groups_{len(b.graph.tensors)}", groups)
+    sums = b.op("FULLY_CONNECTED", [b.op("MUL", [x, x]), matrix, None], (b.shape(x)[0], len(groups)))
+    return b.op("SQRT", [sums])
+
+
+def _concat(b: Builder, op: Operation, channels: Sequence[str], x: str) -> str:
+    parts = [emit_preprocess(b, part, channels, x) for part in op["parts"]]
+    width = sum(b.shape(part)[1] for part in parts)
+    return b.op("CONCATENATION", parts, (b.shape(x)[0], width), axis=1)
+
+
+EMITTERS: Mapping[str, Callable[[Builder, Operation, Sequence[str], str], str]] = {
+    "select": _select,
+    "scale": _scale,
+    "normalize": _normalize,
+    "rectify": _rectify,
+    "compand": _compand,
+    "magnitude": _magnitude,
+    "concat": _concat,
+}
