@@ -17,6 +17,7 @@ from edgehar.datasets.dataset import Dataset
 from edgehar.datasets.windowset import WindowSet
 from edgehar.dsp.graph import Preprocess
 from edgehar.errors import InputError, Reason
+from edgehar.runtimes.digests import with_digests
 from edgehar.train.experiment import Parts, Trained
 from edgehar.train.supervised import predict
 from edgehar.types import FloatArray
@@ -82,7 +83,7 @@ def make_bundle(
         provenance={**provenance, **people(parts), "versions": versions(), "calibration": calibration(trained)},
         stamps=stamps,
     )
-    return Bundle(manifest, tensors, golden(trained, unseen if len(unseen) else train), evaluation)
+    return with_digests(Bundle(manifest, tensors, golden(trained, unseen if len(unseen) else train), evaluation))
 
 
 def golden(trained: Trained, windows: WindowSet) -> dict[str, FloatArray]:
