@@ -84,19 +84,29 @@ class ConvUnit(nn.Module):
         return unit
 
     @torch.no_grad()
-    def set_folded(self, weight: Array, bias: Array, mean: Tensor | None = None, var: Tensor | None = None) -> None:
-        """Become the convolution weight, bias, its outputs taken to have mean and var [out] before the bias is added.
-
-        gamma = sqrt(var + eps) and beta = bias + mean undo the normalisation; the default is mean 0, var 1 - eps.
-        """
-        norm = self.norm
-        mean = torch.zeros(len(bias)) if mean is None else mean
-        var = torch.full((len(bias),), 1 - norm.eps) if var is None else var
+    def set_folded(self, weight: Array, bias: Array) -> None:
+        """Become this convolution: the weights as they are, a normalisation that only adds the bias."""
         put(self.conv.weight, weight)
-        norm.get_buffer("running_mean").copy_(mean)
-        norm.get_buffer("running_var").copy_(var)
-        norm.weight.copy_(torch.sqrt(var.double() + norm.eps))
-        norm.bias.copy_(torch.tensor(bias).double() + mean)
+        put(self.norm.bias, bias)
+        for tensor, value in (("weight", 1.0), ("running_mean", 0.0), ("running_var", 1.0 - self.norm.eps)):
+            self.norm.state_dict()[tensor].fill_(value)
+
+    @torch.no_grad()
+    def unfold(self, mean: Tensor, var: Tensor) -> None:
+        """Undo folding, given the moments [out] of the folded convolution's outputs: they become 0 and 1.
+
+        w = w' / s, gamma / sqrt(var / s^2 + eps) = s, beta = b' + mean, with s the outputs' standard deviation. An
+        output that hardly varies is not blown up: s is at least a tenth of the layer's mean.
+        """
+        weight, bias = (torch.tensor(folded).double() for folded in self.folded())
+        std = torch.sqrt(var.double())
+        scale = torch.maximum(std, 0.1 * std.mean()) + self.norm.eps
+        norm = self.norm
+        self.conv.weight.copy_(weight / scale[:, None, None])
+        norm.get_buffer("running_mean").copy_(mean / scale)
+        norm.get_buffer("running_var").copy_(var / scale.square())
+        norm.weight.copy_(scale * torch.sqrt(norm.get_buffer("running_var").double() + norm.eps))
+        norm.bias.copy_(bias + mean)
 
 
 class Residual(nn.Module):
@@ -235,16 +245,19 @@ class ConvNet(Model):
 
     @torch.no_grad()
     def renormalise(self, x: Tensor) -> None:
-        """Without this, the first training batch would be normalised by statistics that the weights never saw."""
+        """Without this, the first training batch would be normalised by statistics that the weights never saw.
+
+        It also gives the kernels of all layers one scale, as far as they had one before their normalisations were
+        folded into them; that is what makes their magnitudes comparable.
+        """
         moments: dict[ConvUnit, tuple[Tensor, Tensor]] = {}
-        folded = {unit: unit.folded() for _, unit in self.units()}
 
         def measure(unit: ConvUnit, output: Tensor) -> None:
             moments[unit] = output.mean(dim=(0, 2)), output.var(dim=(0, 2), unbiased=False)
 
         handles = []
-        for unit, (weight, bias) in folded.items():
-            unit.set_folded(weight, bias)
+        for _, unit in self.units():
+            unit.set_folded(*unit.folded())
             handles.append(unit.conv.register_forward_hook(lambda _m, _i, out, unit=unit: measure(unit, out)))
         was_training = self.training
         self.eval()
@@ -253,7 +266,7 @@ class ConvNet(Model):
         for handle in handles:
             handle.remove()
         for unit, (mean, var) in moments.items():
-            unit.set_folded(*folded[unit], mean, var)
+            unit.unfold(mean, var)
 
 
 def _restore_body(channels: int, layers: Sequence[Mapping[str, Any]], tensors: Mapping[str, Array]) -> list[ConvUnit]:

@@ -17,10 +17,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edgehar.datasets.windowset import WindowSet
-from edgehar.errors import EdgeHarError, InputError, Reason
+from edgehar.errors import EdgeHarError, InputError, Reason, UsageError
 from edgehar.models.base import Model
 from edgehar.train.augment import Augmenter
 from edgehar.train.checkpoint import load_checkpoint, pack_optimizer, save_checkpoint, unpack_optimizer, with_prefix
+from edgehar.train.constraint import Constraint
 from edgehar.train.normalise import Normaliser
 from edgehar.train.recipe import Recipe
 from edgehar.train.schedule import lr_factor, make_optimizer, set_lr
@@ -82,6 +83,8 @@ def fit(
     probe: Probe | None = None,
     checkpoint: Path | None = None,
     progress: Callable[[Epoch], None] | None = None,
+    normaliser: Normaliser | None = None,
+    constraint: Constraint | None = None,
 ) -> FitResult:
     """Train `model` in place on `train` and return it with the chosen weights.
 
@@ -89,6 +92,8 @@ def fit(
     only. With `checkpoint`, every epoch's state is written there and a later call with the same arguments goes on
     from it, bit for bit. `validation` (held-out training subjects) is used by `best-validation` alone. `probe` sees
     each epoch's weights and never influences them: it is for figures that are stamped as selected on test data.
+    A `normaliser` that is given is used as it is; otherwise one is fitted to `train` as the recipe says. `constraint`
+    is imposed after every update.
     """
     if len(train) == 0:
         raise InputError("no training windows", reason=Reason.VALUE, hint="look at the split and the classes asked for")
@@ -98,8 +103,23 @@ def fit(
             reason=Reason.VALUE,
             hint='choose a split with validation subjects, or set select = "none"',
         )
+    if constraint is not None and checkpoint is not None:
+        raise UsageError(
+            "a training under a constraint keeps no checkpoint: the constraint's state would be missing from it",
+            reason=Reason.VALUE,
+            hint="leave the checkpoint out",
+        )
     held_out = validation if recipe.select == "best-validation" else None
-    loop = _Loop(model, train, recipe, seed=seed, validation=held_out, probe=probe)
+    loop = _Loop(
+        model,
+        train,
+        recipe,
+        seed=seed,
+        validation=held_out,
+        probe=probe,
+        normaliser=normaliser,
+        constraint=constraint,
+    )
     if checkpoint is not None:
         loop.resume(checkpoint)
     while not loop.finished:
@@ -123,9 +143,12 @@ class _Loop:
         seed: int,
         validation: WindowSet | None,
         probe: Probe | None,
+        normaliser: Normaliser | None,
+        constraint: Constraint | None,
     ) -> None:
         self.model, self.recipe, self.seed, self.validation, self.probe = model, recipe, seed, validation, probe
-        self.normaliser = Normaliser.fit(
+        self.constraint = constraint
+        self.normaliser = normaliser or Normaliser.fit(
             train.x,
             channels=train.channels,
             magnitudes=recipe.magnitudes,
@@ -192,6 +215,8 @@ class _Loop:
                 torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
             self.optimizer.step()
             self.model.after_step()
+            if self.constraint is not None:
+                self.constraint.after_step(self.model, step, steps)
             if recipe.ema:
                 self._average(step)
             total += loss.detach()
@@ -213,6 +238,8 @@ class _Loop:
                     kept.lerp_(new, 1 - decay)
                 else:
                     kept.copy_(new)
+        if self.constraint is not None:  # the average of a weight that just became zero is not zero
+            self.constraint.impose(self.averaged)
 
     def _validate(self, record: Epoch) -> Epoch:
         """Measure on the held-out training subjects; keep the weights if they are the best so far."""
@@ -222,6 +249,8 @@ class _Loop:
         y = torch.from_numpy(self.validation.y)
         accuracy = float((logits.argmax(1) == y).double().mean())
         record = replace(record, validation=accuracy, validation_loss=float(F.cross_entropy(logits, y)))
+        if self.constraint is not None and not self.constraint.settled:
+            return record
         if self.best_epoch < 0 or _quality(record) > _quality(self.history[self.best_epoch]):
             self.best_epoch = record.epoch
             self.best = {name: t.clone() for name, t in self.averaged.state_dict().items()}
