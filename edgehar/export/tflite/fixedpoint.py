@@ -1,8 +1,7 @@
 """Fixed-point arithmetic in TFLite operators: what the integer operations of a graph are put together from.
 
-Weights are int8 and states int8 or int16, as in the integer graph; sums of products, gates and drives, which the graph
-holds in int32, are int16 here, with a scale for which they cannot overflow. Comparisons are made in int32, since not
-every interpreter compares int16.
+Weights are int8 and states int8 or int16, as in the integer graph; sums of products and gates, which the graph holds in
+int32, are int16 here, with a scale for which they cannot overflow.
 """
 
 from __future__ import annotations
@@ -12,14 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgehar.export.tflite.builder import BOOL, FLOAT32, INT8, INT16, INT32, Builder
+from edgehar.export.tflite.builder import FLOAT32, INT8, INT16, Builder
 from edgehar.export.tflite.model import TensorQuant
 from edgehar.export.tflite.schema import TENSOR_TYPES
-from edgehar.graph.graph import IntGraph, State
+from edgehar.graph.graph import IntGraph
 
 LARGEST16 = 32767
 Q15 = 2.0**-15
-SPIKE = TensorQuant((1.0,))
 Real = NDArray[np.float64]
 
 
@@ -54,9 +52,9 @@ class FixedPoint:
         quant = self.graph.quants[name]
         return TensorQuant((quant.scale,), (quant.zero_point,))
 
-    def state_type(self, state: State) -> tuple[np.dtype[Any], TensorQuant]:
-        """Type and meaning of a state's bytes; the same before and after a step."""
-        return np.dtype(self.graph.quants[state.name].dtype), self.quant_of(state.name)
+    def stored(self, name: str) -> tuple[np.dtype[Any], TensorQuant]:
+        """Type and meaning of the bytes of the graph's tensor `name`."""
+        return np.dtype(self.graph.quants[name].dtype), self.quant_of(name)
 
     def largest(self, name: str) -> float:
         """No value of the graph's tensor `name` is larger in magnitude."""
@@ -107,11 +105,6 @@ class FixedPoint:
     def settle(self, x: str, name: str) -> str:
         """Round int16 x, computed at `fine(name)`, to the type of the graph's tensor `name`."""
         return self.b.op("QUANTIZE", [x], dtype=INT8, quant=self.quant_of(name)) if self.narrow(name) else x
-
-    def above(self, x: str, threshold: str) -> str:
-        """Spikes, int16: 1 where the integers of x are above those of the int32 constant."""
-        fired = self.b.op("GREATER", [self.cast(x, INT32), threshold], dtype=BOOL)
-        return self.cast(fired, INT16, SPIKE)
 
     def product(
         self,

@@ -1,4 +1,4 @@
-"""The integer graph as TFLite operators: the same integer weights and states, int16 in between."""
+"""The integer graph as TFLite operators: the same integer weights and states; what lies between is finer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgehar.export.tflite.fixedpoint import FixedPoint
 from edgehar.export.tflite.intconvs import emit_conv, emit_mean
 from edgehar.export.tflite.intgates import emit_gated, emit_gru
 from edgehar.export.tflite.intlinear import emit_linear
-from edgehar.export.tflite.intspikes import emit_accumulate, emit_expand, emit_legendre, emit_lif
+from edgehar.export.tflite.intspikes import emit_accumulate, emit_drive, emit_expand, emit_legendre, emit_lif
 from edgehar.export.tflite.model import TensorQuant
 from edgehar.graph.graph import IntGraph, State
 from edgehar.graph.intops import (
@@ -36,9 +36,10 @@ class IntEmitter:
     def __init__(self, b: Builder, graph: IntGraph) -> None:
         self.tensors: dict[str, str] = {}
         self._fixed = FixedPoint(b, self.tensors, graph)
+        self._drives = {op.drive for op in graph.step if isinstance(op, IntLif)}
 
     def state_type(self, state: State) -> tuple[np.dtype[Any], TensorQuant | None]:
-        return self._fixed.state_type(state)
+        return self._fixed.stored(state.name)
 
     def before_loop(self, x: str) -> str:
         """An int8 window is quantised once; tflite-micro's GATHER has no int16, so that a 16-bit one stays float32."""
@@ -48,7 +49,10 @@ class IntEmitter:
         self.tensors[TENSOR_X] = x if self._fixed.b.quant(x) is not None else self._quantised(x)
 
     def emit(self, op: IntOp) -> None:
-        EMITTERS[type(op)](self._fixed, op)
+        if op.out in self._drives and isinstance(op, IntLinear):
+            emit_drive(self._fixed, op)
+        else:
+            EMITTERS[type(op)](self._fixed, op)
 
     def next_state(self, state: State) -> str:
         dtype, quant = self.state_type(state)

@@ -33,6 +33,7 @@ class Entry:
 
 def entry_of(ops: Sequence[Operation], channels: Sequence[str]) -> Entry:
     """The earliest entry from which no operation has a memory."""
+    Preprocess(ops, channels)  # refuses what does not fit together
     first = 1 + max((i for i, op in enumerate(ops) if _stateful(op)), default=-1)
     return Entry(_channels_after(ops[:first], channels), tuple(ops[:first]), tuple(ops[first:]))
 

@@ -29,6 +29,7 @@ OPERATORS: Mapping[str, int] = {
     "CONV_2D": 3,
     "DEPTHWISE_CONV_2D": 4,
     "DEQUANTIZE": 6,
+    "FLOOR": 8,
     "FULLY_CONNECTED": 9,
     "LOGISTIC": 14,
     "MUL": 18,
