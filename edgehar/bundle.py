@@ -18,7 +18,7 @@ import importlib
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model and everything needed to run, judge and trust it. `sha256` is that of the file; empty if never saved."""
+    """A model and everything needed to run, judge and trust it.
+
+    `sha256` and `path` are those of the file; empty if it was never saved or opened.
+    """
 
     manifest: Manifest
     weights: Mapping[str, FloatArray]
@@ -72,6 +75,7 @@ class Bundle:
     evaluation: Mapping[str, Any]
     signature: bytes | None = None
     sha256: str = ""
+    path: str = ""
 
 
 def save_bundle(bundle: Bundle, path: str | Path) -> str:
@@ -97,7 +101,7 @@ def save_bundle(bundle: Bundle, path: str | Path) -> str:
 
 def open_bundle(path: str | Path) -> Bundle:
     """Read and check a bundle: member list, sizes, hashes, every manifest field, every tensor's name and shape."""
-    return _unpack(_read(Path(path)), str(path))
+    return replace(_unpack(_read(Path(path)), str(path)), path=str(path))
 
 
 def verify_bundle(path: str | Path) -> dict[str, Any]:

@@ -6,37 +6,15 @@ field (flatbuffers.dev/internals). Model: field 4 buffers, field 6 metadata; Met
 
 from __future__ import annotations
 
-import hashlib
 import json
 import struct
 from typing import Any
 
-import numpy as np
-
-from edgehar.archive import encode_json
-from edgehar.bundle import Bundle
 from edgehar.errors import InputError, Reason
+from edgehar.runtimes.exported import METADATA
 
-METADATA = "edgehar"
 SIGNATURE_CHANNELS, SIGNATURE_SAMPLES = "serving_default", "samples"
 _BUFFERS, _METADATA = 4, 6
-
-
-def model_digest(bundle: Bundle) -> str:
-    """SHA-256 of all that a file's numbers follow from: shape, weights, preprocessing, window and integer ranges."""
-    manifest = bundle.manifest
-    told = {
-        "model": dict(manifest.model),
-        "preprocess": [dict(op) for op in manifest.preprocess],
-        "channels": list(manifest.contract.channels),
-        "window": manifest.window,
-        "quant": None if manifest.quant is None else dict(manifest.quant),
-    }
-    digest = hashlib.sha256(encode_json(told))
-    for name in sorted(bundle.weights):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(bundle.weights[name], "<f4").tobytes())
-    return digest.hexdigest()
 
 
 def read_description(content: bytes, source: str) -> dict[str, Any]:

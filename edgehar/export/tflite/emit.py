@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from edgehar.archive import encode_json
 from edgehar.bundle import Bundle
 from edgehar.errors import MissingError, Reason, UsageError
+from edgehar.export.description import describe
+from edgehar.export.preprocess import Entry, entry_of
 from edgehar.export.tflite.builder import Builder
 from edgehar.export.tflite.floats import FloatEmitter
 from edgehar.export.tflite.form import INPUT_CHANNELS, INPUT_SAMPLES, Door, Emitter, step_form, window_form
 from edgehar.export.tflite.integers import IntEmitter
 from edgehar.export.tflite.model import Signature, Subgraph
-from edgehar.export.tflite.preprocess import Entry, entry_of
 from edgehar.graph.graph import Graph, IntGraph
 from edgehar.graph.quantise import quantise
+from edgehar.runtimes.exported import METADATA
 from edgehar.runtimes.lowered import graph_of
-from edgehar.runtimes.tflite_file import METADATA, SIGNATURE_CHANNELS, SIGNATURE_SAMPLES, model_digest
+from edgehar.runtimes.tflite_file import SIGNATURE_CHANNELS, SIGNATURE_SAMPLES
 
 FORMS = ("step", "window")
 SCHEMES: Mapping[str, str] = {"int8": "int8", "int16x8": "int8x16"}
@@ -56,7 +57,7 @@ def emit_tflite(bundle: Bundle, form: str = "window", dtype: str = "float32", *,
     subgraphs, signatures = build(run, make, _doors(entry, entries))
     if not entry.inside:
         signatures = _both_names(signatures, entries)
-    metadata = {METADATA: encode_json(_description(bundle, entry, form, dtype))}
+    metadata = {METADATA: encode_json(describe(bundle, entry, form, dtype))}
     return _written(subgraphs, signatures, metadata)
 
 
@@ -84,23 +85,6 @@ def _both_names(signatures: list[Signature], entries: str) -> list[Signature]:
     (samples,) = signatures
     inputs = {INPUT_CHANNELS if k == INPUT_SAMPLES else k: v for k, v in samples.inputs.items()}
     return [Signature(SIGNATURE_CHANNELS, samples.subgraph, inputs, samples.outputs), samples]
-
-
-def _description(bundle: Bundle, entry: Entry, form: str, dtype: str) -> dict[str, Any]:
-    manifest = bundle.manifest
-    return {
-        "model_id": manifest.model_id,
-        "model_digest": model_digest(bundle),
-        "form": form,
-        "dtype": dtype,
-        "labels": list(manifest.labels),
-        "window": manifest.window,
-        "hop": manifest.hop,
-        "rate_hz": manifest.contract.rate_hz,
-        "channels": list(entry.channels),
-        "preprocess_outside": [dict(op) for op in entry.outside],
-        "stamps": list(manifest.stamps),
-    }
 
 
 def _written(subgraphs: list[Subgraph], signatures: list[Signature], metadata: Mapping[str, bytes]) -> bytes:

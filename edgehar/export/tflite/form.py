@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from edgehar.export.preprocess import Entry
 from edgehar.export.tflite.builder import BOOL, INT32, Builder
 from edgehar.export.tflite.model import Signature, Subgraph, TensorQuant
-from edgehar.export.tflite.preprocess import Entry, emit_preprocess
+from edgehar.export.tflite.preprocess import emit_preprocess
 from edgehar.graph.graph import Graph, IntGraph, State
 
 INPUT_CHANNELS, INPUT_SAMPLES, OUTPUT_LOGITS = "channels", "x", "logits"

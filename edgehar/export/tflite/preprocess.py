@@ -1,6 +1,6 @@
 """A bundle's preprocessing as float32 operators, on one sample [1, channels] or a window [samples, channels].
 
-Filters with a memory are no part of a file: it begins behind the last of them, and says so (`Entry`).
+Filters with a memory are no part of a file (`edgehar.export.preprocess`).
 
 asinh is not a TFLite operator: asinh(v) = sign(v) log(|v| + sqrt(v^2 + 1)), sign(v) = min(max(v 2^100, -1), 1).
 """
@@ -8,34 +8,15 @@ asinh is not a TFLite operator: asinh(v) = sign(v) log(|v| + sqrt(v^2 + 1)), sig
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from edgehar.dsp.graph import Preprocess
 from edgehar.errors import Reason, UsageError
+from edgehar.export.preprocess import Operation, channels_after
 from edgehar.export.tflite.builder import Builder
 
-Operation = Mapping[str, Any]
-STATEFUL = ("median3", "minus_lowpass", "sos")
 STEEP = 2.0**100  # times a normal float32 it is at least 2^-26, where asinh is far below float32's resolution of 1
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Where a file's input lies in the preprocessing: `channels` go in, `outside` has run before, `inside` follows."""
-
-    channels: tuple[str, ...]
-    outside: tuple[Operation, ...]
-    inside: tuple[Operation, ...]
-
-
-def entry_of(ops: Sequence[Operation], channels: Sequence[str]) -> Entry:
-    """The earliest entry from which no operation has a memory."""
-    Preprocess(ops, channels)  # refuses what does not fit together
-    first = 1 + max((i for i, op in enumerate(ops) if _stateful(op)), default=-1)
-    return Entry(_channels_after(ops[:first], channels), tuple(ops[:first]), tuple(ops[first:]))
 
 
 def emit_preprocess(b: Builder, ops: Sequence[Operation], channels: Sequence[str], x: str) -> str:
@@ -48,16 +29,8 @@ def emit_preprocess(b: Builder, ops: Sequence[Operation], channels: Sequence[str
                 reason=Reason.VALUE,
                 hint=f"it has {', '.join(sorted(EMITTERS))}; filters stay outside the file",
             )
-        x = EMITTERS[name](b, op, _channels_after(ops[:i], channels), x)
+        x = EMITTERS[name](b, op, channels_after(ops[:i], channels), x)
     return x
-
-
-def _stateful(op: Operation) -> bool:
-    return op["op"] in STATEFUL or any(_stateful(inner) for part in op.get("parts", ()) for inner in part)
-
-
-def _channels_after(ops: Sequence[Operation], channels: Sequence[str]) -> tuple[str, ...]:
-    return Preprocess(ops, channels).channels_out
 
 
 def _row(b: Builder, values: Any, stem: str) -> str:
