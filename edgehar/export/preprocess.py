@@ -22,7 +22,8 @@ class Entry:
 
 
 def entry_of(ops: Sequence[Operation], channels: Sequence[str]) -> Entry:
-    """The earliest entry from which no operation has a memory."""
+    """The earliest entry from which no operation has a memory; InputError where the operations do not fit together."""
+    channels_after(ops, channels)
     first = 1 + max((i for i, op in enumerate(ops) if is_stateful(op)), default=-1)
     return Entry(channels_after(ops[:first], channels), tuple(ops[:first]), tuple(ops[first:]))
 

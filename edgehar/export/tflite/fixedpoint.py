@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgehar.export.tflite.builder import FLOAT32, INT8, INT16, Builder
+from edgehar.export.tflite.builder import FLOAT32, INT8, INT16, INT32, Builder
 from edgehar.export.tflite.model import TensorQuant
 from edgehar.export.tflite.schema import TENSOR_TYPES
 from edgehar.graph.graph import IntGraph
@@ -52,9 +52,10 @@ class FixedPoint:
         quant = self.graph.quants[name]
         return TensorQuant((quant.scale,), (quant.zero_point,))
 
-    def stored(self, name: str) -> tuple[np.dtype[Any], TensorQuant]:
-        """Type and meaning of the bytes of the graph's tensor `name`."""
-        return np.dtype(self.graph.quants[name].dtype), self.quant_of(name)
+    def stored(self, name: str) -> tuple[np.dtype[Any], TensorQuant | None]:
+        """Type and meaning of the bytes of the graph's tensor `name`; tflite-micro adds plain int32 only."""
+        dtype = np.dtype(self.graph.quants[name].dtype)
+        return dtype, None if dtype == INT32 else self.quant_of(name)
 
     def largest(self, name: str) -> float:
         """No value of the graph's tensor `name` is larger in magnitude."""
@@ -131,9 +132,10 @@ class FixedPoint:
         shape = (self.b.shape(x)[0], len(w))
         return self.b.op("FULLY_CONNECTED", [x, matrix, added], shape, quant=TensorQuant((scale,)))
 
-    def to_float(self, x: str) -> str:
-        """Real values of an int16 or int32 tensor; an int32 one's scale is `scale_here`."""
+    def to_float(self, name: str) -> str:
+        """Real values of the graph's tensor `name`, which is int16 with a scale of its own, or int32."""
+        x = self.tensors[name]
         if self.b.dtype(x) == INT16:
             return self.b.op("DEQUANTIZE", [x], dtype=FLOAT32)
-        scale = self.b.floats("score_scale", [[self.scale_here(x)]])
+        scale = self.b.floats(f"{name}_scale", [[self.scale(name)]])
         return self.b.op("MUL", [self.cast(x, FLOAT32), scale])

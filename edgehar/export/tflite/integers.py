@@ -60,7 +60,7 @@ class IntEmitter:
         return x if dtype == INT32 else self._fixed.cast(x, dtype, quant)
 
     def logits(self, name: str) -> str:
-        return self._fixed.to_float(self.tensors[name])
+        return self._fixed.to_float(name)
 
     def _quantised(self, x: str) -> str:
         f = self._fixed

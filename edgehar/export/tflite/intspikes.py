@@ -70,9 +70,8 @@ def emit_lif(f: FixedPoint, op: IntLif) -> None:
 
 def emit_accumulate(f: FixedPoint, op: IntAccumulate) -> None:
     """The score in int32."""
-    quant = TensorQuant((f.scale(op.out),))
-    added = f.cast(f.tensors[op.x], INT32, quant)
-    f.tensors[op.out] = f.b.op("ADD", [f.tensors[op.total], added], quant=quant)
+    added = f.cast(f.tensors[op.x], INT32)
+    f.tensors[op.out] = f.b.op("ADD", [f.tensors[op.total], added])
 
 
 def _sums(f: FixedPoint, term: IntTerm) -> str:

@@ -1,0 +1,56 @@
+"""Which TFLite file runs where: every cell runs, but for those named here with the reason. Tested both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import NamedTuple
+
+from edgehar.export.tflite.emit import DTYPES, FORMS
+from edgehar.manifest import FAMILIES
+
+RUNTIMES: Mapping[str, str] = {
+    "litert": "ai-edge-litert 2.3",
+    "tflite-runtime": "tflite-runtime 2.14",
+    "tflite-micro": "tflite-micro",
+}
+RUN = "RUN"
+NO_STEP = "no step form: a convnet has no state between samples"
+NO_HYBRID = "tflite-micro takes no dynamic-range file"
+
+
+class Cell(NamedTuple):
+    """One file in one interpreter."""
+
+    family: str
+    dtype: str
+    form: str
+    runtime: str
+
+
+CELLS = tuple(Cell(*parts) for parts in product(FAMILIES, DTYPES, FORMS, RUNTIMES))
+
+UNSUPPORTED: Mapping[Cell, str] = {
+    **{cell: NO_HYBRID for cell in CELLS if (cell.dtype, cell.runtime) == ("dynamic", "tflite-micro")},
+    **{cell: NO_STEP for cell in CELLS if cell.form == "step" and cell.family in ("cnn", "dscnn")},
+}
+
+
+def support_table() -> str:
+    """The matrix as Markdown, one row for each family and form, and the reasons below it."""
+    reasons = sorted(set(UNSUPPORTED.values()))
+    head = ["family", "form", *DTYPES]
+    rows = [head, ["---"] * len(head)]
+    for family, form in product(FAMILIES, FORMS):
+        cells = [_shown([UNSUPPORTED.get(Cell(family, dtype, form, r)) for r in RUNTIMES], reasons) for dtype in DTYPES]
+        rows.append([family, form, *cells])
+    notes = [f"{number}. UNSUPPORTED: {reason}." for number, reason in enumerate(reasons, 1)]
+    columns = ", ".join(RUNTIMES.values())
+    table = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(
+        [f"Each cell names {columns}, in this order: `+` RUN, a number UNSUPPORTED.", "", *table, "", *notes]
+    )
+
+
+def _shown(found: list[str | None], reasons: list[str]) -> str:
+    return " ".join("+" if reason is None else str(1 + reasons.index(reason)) for reason in found)
