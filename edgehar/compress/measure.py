@@ -15,7 +15,7 @@ from edgehar.decide import softmax
 from edgehar.evaluate.metrics import summarise
 from edgehar.models import restore_model
 from edgehar.models.l2mu import L2MU
-from edgehar.runtimes import make_runtime
+from edgehar.runtimes.intwindows import int_logits
 from edgehar.train.supervised import predict
 from edgehar.types import FloatArray
 
@@ -27,8 +27,7 @@ def logits_of(bundle: Bundle, x: FloatArray) -> FloatArray:
     """Logits [n, k] of preprocessed windows: by torch, or by the integer program of a quantised bundle."""
     if getattr(bundle.manifest, "quant", None) is None:
         return predict(restore_model(bundle.manifest, bundle.weights), x)
-    window = make_runtime("numba", bundle).window
-    return np.stack([window(one) for one in x])
+    return int_logits(bundle, x)
 
 
 def test_table(bundle: Bundle, data: Data) -> dict[str, Any]:

@@ -17,6 +17,14 @@ from edgehar.graph.intops import IntLif
 from edgehar.runtimes.lowered import int_graph_of
 from edgehar.types import FloatArray
 
+BATCH = 256
+
+
+def int_logits(bundle: Bundle, x: FloatArray) -> FloatArray:
+    """Logits [n, classes] of preprocessed windows x [n, window, inputs] of a quantised bundle, many at once."""
+    graph = int_graph_of(bundle)
+    return np.concatenate([run_int_graph(graph, x[i : i + BATCH]) for i in range(0, len(x), BATCH)])
+
 
 class IntWindows:
     """The newest samples of a stream; `step` gives logits whenever a window ends."""
