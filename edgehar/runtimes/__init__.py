@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import Protocol
 
 from edgehar.bundle import Bundle
+from edgehar.errors import Reason, UsageError
 from edgehar.registry import resolve
 from edgehar.types import FloatArray, IntArray
 
 RUNTIMES = {
+    "litert": "edgehar.runtimes.litert:LitertRuntime",
     "numba": "edgehar.runtimes.numba:NumbaRuntime",
     "reference": "edgehar.runtimes.reference:ReferenceRuntime",
+    "litert": "edgehar.runtimes.litert:LitertRuntime",
+    "onnx": "edgehar.runtimes.onnx:OnnxRuntime",
 }
+EXPORTED = ("litert", "onnx")
+"""Those that run a file of `edgehar export` instead of the bundle's own weights."""
 
 
 class Runtime(Protocol):
@@ -42,6 +48,17 @@ class Runtime(Protocol):
 
 
 def make_runtime(name: str, bundle: Bundle) -> Runtime:
-    """The runtime called `name` ("numba", "reference", or an entry point of edgehar.runtimes) for this bundle."""
-    runtime: Runtime = resolve("runtimes", RUNTIMES, name)(bundle)
+    """The runtime called `name` for this bundle: one of RUNTIMES, or an entry point of edgehar.runtimes.
+
+    "onnx" and "litert" run the exported file beside the bundle, "onnx:FILE" and "litert:FILE" this one.
+    """
+    kind, given, file = name.partition(":")
+    make = resolve("runtimes", RUNTIMES, kind)
+    if given and kind not in EXPORTED:
+        raise UsageError(
+            f"the runtime {kind} runs the bundle itself and takes no file, '{file}' was given",
+            reason=Reason.VALUE,
+            hint=f"these take a file: {', '.join(EXPORTED)}",
+        )
+    runtime: Runtime = make(bundle, file) if given else make(bundle)
     return runtime

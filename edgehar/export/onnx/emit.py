@@ -11,21 +11,20 @@ from edgehar import __version__
 from edgehar.bundle import Bundle
 from edgehar.errors import Reason, UsageError
 from edgehar.export.description import describe
-from edgehar.export.onnx.builder import Builder
-from edgehar.export.onnx.floats import Emitter
+from edgehar.export.onnx.floats import FloatEmitter
 from edgehar.export.onnx.form import Made, step_form, window_form
+from edgehar.export.onnx.qdq import QdqEmitter
 from edgehar.export.preprocess import entry_of
-from edgehar.graph.graph import Graph
+from edgehar.graph.graph import Graph, IntGraph
+from edgehar.graph.quantise import quantise
 from edgehar.runtimes.exported import METADATA
-from edgehar.runtimes.lowered import graph_of
+from edgehar.runtimes.lowered import graph_of, int_graph_of
+from edgehar.runtimes.onnx_file import SAMPLES
 
 OPSET, IR_VERSION = 18, 8
 """IR version 8 belongs to opset 15 to 18, so that the older runtimes on Pi and Jetson images take the file."""
 
 FORMS = ("step", "window")
-SAMPLES = "samples"
-"""Entry of the description that names the tensor behind the preprocessing; it is the input where there is none."""
-
 DTYPES = ("float32", "dynamic", "int8")
 
 
@@ -41,14 +40,20 @@ def emit_onnx(bundle: Bundle, form: str = "window", dtype: str = "float32") -> b
     graph = graph_of(bundle)
     _check(bundle, graph, form, dtype)
     entry = entry_of(graph.preprocess, graph.channels)
-    build = step_form if form == "step" else window_form
-
-    def make(b: Builder, shared: Builder) -> Emitter:
-        return Emitter(b, shared, dynamic=dtype == "dynamic")
-
-    made = build(graph, make, entry)
+    if dtype == "int8":
+        integers = _integers(bundle, graph)
+        made = window_form(integers, lambda b, _: QdqEmitter(b, integers), entry)
+    else:
+        build = step_form if form == "step" else window_form
+        made = build(graph, lambda b, shared: FloatEmitter(b, shared, dynamic=dtype == "dynamic"), entry)
     description = {**describe(bundle, entry, form, dtype), SAMPLES: made.samples}
     return _file(made, json.dumps(description, sort_keys=True, separators=(",", ":")))
+
+
+def _integers(bundle: Bundle, graph: Graph) -> IntGraph:
+    """Int8 whatever the bundle's scheme: opset 18 has no 16-bit QuantizeLinear."""
+    quant = bundle.manifest.quant
+    return int_graph_of(bundle) if quant is None else quantise(graph, {**quant, "scheme": "int8"})
 
 
 def _file(made: Made, description: str) -> bytes:

@@ -35,8 +35,8 @@ LEAST_DYNAMIC = 256
 """Matrices of fewer values stay float32: their scales and the node would cost what they save."""
 
 
-class Emitter:
-    """`tensors` maps the graph's names to those of the file. `shared` holds the weights; a Scan's body reads them."""
+class FloatEmitter:
+    """`form.Emitter` for float32 arithmetic. `shared` holds the weights; a Scan's body reads them."""
 
     def __init__(self, b: Builder, shared: Builder, *, dynamic: bool = False) -> None:
         self.b, self.shared, self.dynamic = b, shared, dynamic
@@ -168,14 +168,14 @@ def _int8_rows(value: FloatArray) -> tuple[Any, FloatArray]:
     return np.rint(value / scales.reshape(shape)).clip(-127, 127).astype(np.int8), scales
 
 
-EMITTERS: Mapping[type[Op], Callable[[Emitter, Any], None]] = {
-    Linear: Emitter.linear,
-    Expand: Emitter.expand,
-    Legendre: Emitter.legendre,
-    GatedUpdate: Emitter.gated,
-    GruUpdate: Emitter.gru,
-    Lif: Emitter.lif,
-    Accumulate: Emitter.accumulate,
-    Conv: Emitter.conv,
-    Mean: Emitter.mean,
+EMITTERS: Mapping[type[Op], Callable[[FloatEmitter, Any], None]] = {
+    Linear: FloatEmitter.linear,
+    Expand: FloatEmitter.expand,
+    Legendre: FloatEmitter.legendre,
+    GatedUpdate: FloatEmitter.gated,
+    GruUpdate: FloatEmitter.gru,
+    Lif: FloatEmitter.lif,
+    Accumulate: FloatEmitter.accumulate,
+    Conv: FloatEmitter.conv,
+    Mean: FloatEmitter.mean,
 }

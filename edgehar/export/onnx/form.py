@@ -9,20 +9,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from dataclasses import fields as dataclass_fields
+from typing import Any, Protocol
 
 import onnx
 from onnx import helper
 
 from edgehar.export.onnx.builder import Builder, Dim, value_info
-from edgehar.export.onnx.floats import Emitter
 from edgehar.export.onnx.preprocess import emit_preprocess
 from edgehar.export.preprocess import Entry
-from edgehar.graph.graph import Graph
+from edgehar.graph.graph import Graph, IntGraph
 from edgehar.graph.ops import TENSOR_X, Accumulate, Expand, Linear, Op
+from edgehar.runtimes.onnx_file import INPUT_CHANNELS, SCOPE_PREPROCESS
 
-INPUT_CHANNELS, OUTPUT_LOGITS = "channels", "logits"
-SCOPE_PREPROCESS, SCOPE_STEP, SCOPE_HEAD = "preprocess/", "step/", "head/"
+OUTPUT_LOGITS = "logits"
+SCOPE_STEP, SCOPE_HEAD = "step/", "head/"
+
+
+class Emitter(Protocol):
+    """Turns a graph's operations into nodes; `tensors` maps the graph's names to those of the file."""
+
+    tensors: dict[str, str]
+
+    def emit(self, op: Any) -> None:
+        """Append one operation, whose inputs are in `tensors`."""
+        ...
+
+
 MakeEmitter = Callable[[Builder, Builder], Emitter]
+"""Makes the emitter of a graph from its builder and from the one that holds the weights (other than it in a Scan)."""
+
+AnyGraph = Graph | IntGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +49,13 @@ class Made:
     samples: str
 
 
-def window_form(graph: Graph, make: MakeEmitter, entry: Entry) -> Made:
+def window_form(graph: AnyGraph, make: MakeEmitter, entry: Entry) -> Made:
     """From channels [windows, window, channels] to logits [windows, classes]."""
     b = Builder()
     x = _enter(b, entry)
     emitter = make(b, b)
     emitter.tensors[TENSOR_X] = x
-    if graph.states:
+    if isinstance(graph, Graph) and graph.states:
         _scan(b, emitter, graph, make)
     else:
         b.scope = SCOPE_STEP
@@ -78,7 +94,7 @@ def _enter(b: Builder, entry: Entry) -> str:
     return emit_preprocess(b, entry.inside, entry.channels, b.free(INPUT_CHANNELS))
 
 
-def _head(b: Builder, emitter: Emitter, graph: Graph) -> str:
+def _head(b: Builder, emitter: Emitter, graph: AnyGraph) -> str:
     """The head, and its result under the name `logits`."""
     b.scope = SCOPE_HEAD
     for op in graph.head:
@@ -89,7 +105,7 @@ def _head(b: Builder, emitter: Emitter, graph: Graph) -> str:
 
 def _graph(
     b: Builder,
-    graph: Graph,
+    graph: AnyGraph,
     inputs: list[onnx.ValueInfoProto],
     outputs: list[onnx.ValueInfoProto],
     samples: str,
