@@ -10,7 +10,6 @@ from edgehar.registry import resolve
 from edgehar.types import FloatArray, IntArray
 
 RUNTIMES = {
-    "litert": "edgehar.runtimes.litert:LitertRuntime",
     "numba": "edgehar.runtimes.numba:NumbaRuntime",
     "reference": "edgehar.runtimes.reference:ReferenceRuntime",
     "litert": "edgehar.runtimes.litert:LitertRuntime",
