@@ -39,7 +39,7 @@ def run_graph(graph: Graph, x: FloatArray, watch: Watch | None = None) -> FloatA
     values = run_steps(graph.states, x, graph.step, lambda op, v: EQUATIONS[type(op)](op, v), np.float32, watch)
     for op in graph.head:
         values[op.out] = EQUATIONS[type(op)](op, values)
-    if watch is not None:
+    if watch is not None and graph.head:
         watch(values)
     logits: FloatArray = values[graph.output]
     return logits

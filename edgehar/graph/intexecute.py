@@ -43,7 +43,7 @@ def run_int_graph(graph: IntGraph, x: FloatArray, watch: Watch | None = None) ->
     )
     for op in graph.head:
         values[op.out] = apply_int(graph, op, values)
-    if watch is not None:
+    if watch is not None and graph.head:
         watch(values)
     return dequantise(graph, values[graph.output])
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgehar.bundle import Bundle
 from edgehar.registry import resolve
+from edgehar.runtimes.lowered import int_graph_of
 from edgehar.runtimes.samples import check_samples, check_window
 from edgehar.types import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from edgehar.runtimes.kernels.compiler import Engine
 
 ENGINES: Mapping[str, str] = {
     "cnn": "edgehar.runtimes.kernels.convnet:ConvnetEngine",
@@ -21,16 +26,18 @@ ENGINES: Mapping[str, str] = {
 
 
 class NumbaRuntime:
-    """`edgehar.runtimes.Runtime`. Making one compiles the family's kernel, or loads it from the cache."""
+    """`edgehar.runtimes.Runtime`, in integers where the bundle is quantised.
+
+    Making one compiles the family's kernel, or loads it from the cache.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         manifest = bundle.manifest
-        factory = resolve("engines", ENGINES, manifest.model["family"])
-        packed = factory.pack(manifest, bundle.weights)
+        engine = _float_engine(bundle) if manifest.quant is None else _integer_engine(bundle)
         self._manifest = manifest
-        self._stream = factory(packed, manifest, manifest.hop)
+        self._stream = engine(manifest.hop)
         # A whole window is a stream of one window: its own state, one lane.
-        self._whole = factory(packed, manifest, manifest.window)
+        self._whole = engine(manifest.window)
         self._seen = 0
 
     def window(self, x: FloatArray) -> FloatArray:
@@ -62,3 +69,17 @@ class NumbaRuntime:
     def _windows_ended(self, samples: int) -> int:
         since = samples - self._manifest.window
         return since // self._manifest.hop + 1 if since >= 0 else 0
+
+
+def _float_engine(bundle: Bundle) -> Callable[[int], Engine]:
+    manifest = bundle.manifest
+    factory = resolve("engines", ENGINES, manifest.model["family"])
+    packed = factory.pack(manifest, bundle.weights)
+    return lambda hop: factory(packed, manifest, hop)
+
+
+def _integer_engine(bundle: Bundle) -> Callable[[int], Engine]:
+    """Kernels are imported only where they run, since importing compiles them."""
+    from edgehar.runtimes.kernels.integer import integer_engine
+
+    return integer_engine(int_graph_of(bundle))
