@@ -5,6 +5,8 @@ TORCH ?= torch==2.13.0
 SEGLEARN := seglearn==1.2.5
 DEMO_VENV := .venv-demo
 VENV := .venv
+# tflite-runtime 2.14 needs NumPy 1 and Python 3.11, so it has an environment of its own.
+TFLITE_VENV := .venv-tflite
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help demo test test-slow lint format accuracy demo-bundle readme clean
@@ -31,14 +33,18 @@ $(VENV)/ready: pyproject.toml
 	-$(VENV)/bin/python $(PIP_INSTALL) --no-deps $(SEGLEARN)
 	touch $@
 
+$(TFLITE_VENV)/ready:
+	-$(PYTHON) -m venv $(TFLITE_VENV) && $(TFLITE_VENV)/bin/python $(PIP_INSTALL) tflite-runtime==2.14.0 "numpy<2" && touch $@
+
 demo: $(DEMO_VENV)/ready
 	$(DEMO_VENV)/bin/edgehar demo $(DEMO_ARGS)
 
 test: $(VENV)/ready
 	$(VENV)/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
-test-slow: $(VENV)/ready
-	$(VENV)/bin/python -m pytest -m slow $(PYTEST_ARGS)
+test-slow: $(VENV)/ready $(TFLITE_VENV)/ready
+	EDGEHAR_TFLITE_PYTHON="$$(test -f $(TFLITE_VENV)/ready && echo "$$PWD/$(TFLITE_VENV)/bin/python")" \
+	    $(VENV)/bin/python -m pytest -m slow $(PYTEST_ARGS)
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .
@@ -59,4 +65,4 @@ readme: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/readme.py
 
 clean:
-	rm -rf $(VENV) $(DEMO_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO_VENV) $(TFLITE_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

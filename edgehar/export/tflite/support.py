@@ -42,15 +42,18 @@ def support_table() -> str:
     head = ["family", "form", *DTYPES]
     rows = [head, ["---"] * len(head)]
     for family, form in product(FAMILIES, FORMS):
-        cells = [_shown([UNSUPPORTED.get(Cell(family, dtype, form, r)) for r in RUNTIMES], reasons) for dtype in DTYPES]
-        rows.append([family, form, *cells])
+        found = [{r: UNSUPPORTED.get(Cell(family, dtype, form, r)) for r in RUNTIMES} for dtype in DTYPES]
+        rows.append([family, form, *(_shown(column, reasons) for column in found)])
     notes = [f"{number}. UNSUPPORTED: {reason}." for number, reason in enumerate(reasons, 1)]
-    columns = ", ".join(RUNTIMES.values())
+    runtimes = ", ".join(RUNTIMES.values())
     table = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(
-        [f"Each cell names {columns}, in this order: `+` RUN, a number UNSUPPORTED.", "", *table, "", *notes]
-    )
+    return "\n".join([f"{RUN} stands for all of {runtimes}; a number is a reason below.", "", *table, "", *notes])
 
 
-def _shown(found: list[str | None], reasons: list[str]) -> str:
-    return " ".join("+" if reason is None else str(1 + reasons.index(reason)) for reason in found)
+def _shown(found: Mapping[str, str | None], reasons: list[str]) -> str:
+    """One dtype's cells in all interpreters."""
+    lacking = {runtime: reasons.index(reason) + 1 for runtime, reason in found.items() if reason is not None}
+    if len(lacking) == len(found) and len(set(lacking.values())) == 1:
+        return f"UNSUPPORTED ({next(iter(lacking.values()))})"
+    others = "".join(f", {runtime} UNSUPPORTED ({number})" for runtime, number in lacking.items())
+    return f"{RUN}{others}"

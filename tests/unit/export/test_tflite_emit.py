@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from factories import conv
@@ -15,6 +17,7 @@ from edgehar.runtimes.exported import model_digest
 from edgehar.runtimes.lowered import graph_of
 from edgehar.runtimes.tflite_file import read_description
 
+DOCS = Path(__file__).parents[3] / "docs" / "export.md"
 HERE = [cell for cell in CELLS if cell.runtime != "tflite-runtime"]  # that one has tests/slow/test_tflite_runtime.py
 GROUPED = [
     conv("a", 12, 3),
@@ -167,8 +170,9 @@ def test_what_has_no_file_is_refused_by_name():
     assert "int16x8" in caught.value.hint
 
 
-def test_the_matrix_has_a_row_for_each_family_and_form():
+def test_the_docs_show_the_matrix():
     table = support_table()
+    assert table in DOCS.read_text(encoding="utf-8")
     assert table.count("\n| ") == 2 + 2 * 5
     assert all(reason in table for reason in UNSUPPORTED.values())
     assert all(name in table for name in RUNTIMES.values())
