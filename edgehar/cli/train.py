@@ -51,7 +51,7 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print evaluation.json's content, nothing else.")] = False,
 ) -> int:
     """Train on some people, test on others, with a random forest beside; write bundle, evaluation and plots."""
-    _set_threads(threads)
+    set_threads(threads)
     from edgehar.errors import EdgeHarError
     from edgehar.train.classes import parse_classes
     from edgehar.train.run import execute, open_run
@@ -132,7 +132,8 @@ def _command() -> str:
     return shlex.join(["edgehar", *sys.argv[1:]])
 
 
-def _set_threads(threads: int) -> None:
+def set_threads(threads: int) -> None:
+    """Give torch and BLAS this many threads; call it before either is imported."""
     # On small models several threads lose more to waiting than they win, and runs side by side want a core each.
     # BLAS reads these when it is loaded, hence before torch and SciPy are imported.
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

@@ -64,7 +64,7 @@ def tensor_counts(bundle: Bundle) -> dict[str, list[int]]:
 
 def width(bundle: Bundle, tensor: FloatArray) -> int:
     """Bytes of one value: a quantised bundle's matrices and kernels take 1, all else 4."""
-    return 1 if getattr(bundle.manifest, "quant", None) is not None and tensor.ndim > 1 else FLOAT32
+    return 1 if bundle.manifest.quant is not None and tensor.ndim > 1 else FLOAT32
 
 
 def packed_bytes(tensor: FloatArray, bytes_each: int) -> int:

@@ -102,7 +102,7 @@ def _normaliser(ops: Sequence[Mapping[str, Any]], channels: Sequence[str]) -> No
         again = found.ops(channels)
     except (KeyError, IndexError, TypeError, ValueError):
         raise _other_preprocessing(ops) from None
-    if again != [dict(op) for op in ops]:
+    if again != [dict(op) for op in ops] or len(found.mean) != len(channels) + len(found.triads):
         raise _other_preprocessing(ops)
     return found
 

@@ -25,7 +25,7 @@ RATE_WINDOWS = 512
 
 def logits_of(bundle: Bundle, x: FloatArray) -> FloatArray:
     """Logits [n, k] of preprocessed windows: by torch, or by the integer program of a quantised bundle."""
-    if getattr(bundle.manifest, "quant", None) is None:
+    if bundle.manifest.quant is None:
         return predict(restore_model(bundle.manifest, bundle.weights), x)
     return int_logits(bundle, x)
 

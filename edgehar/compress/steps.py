@@ -22,6 +22,7 @@ from edgehar.errors import Reason, UsageError
 from edgehar.evaluate.calibrate import fit_temperature
 from edgehar.models import restore_model
 from edgehar.models.base import Model
+from edgehar.runtimes.digests import with_digests
 from edgehar.train.constraint import Constraint
 from edgehar.train.supervised import predict
 from edgehar.types import FloatArray
@@ -41,7 +42,7 @@ class Context:
 
     def restore(self) -> Model:
         """The bundle's network, ready to train."""
-        if getattr(self.bundle.manifest, "quant", None) is not None:
+        if self.bundle.manifest.quant is not None:
             raise UsageError(
                 f"{self.bundle.manifest.model_id} is quantised: its ranges would not fit other weights",
                 reason=Reason.VALUE,
@@ -73,7 +74,8 @@ class Context:
             manifest = replace(manifest, decision=replace(manifest.decision, temperature=temperature))
         x = self.bundle.golden["x"]
         golden = {"x": x, "logits": predict(model, x)}
-        return replace(self.bundle, manifest=manifest, weights=dict(tensors), golden=golden, signature=None, sha256="")
+        made = replace(self.bundle, manifest=manifest, weights=dict(tensors), golden=golden, signature=None, sha256="")
+        return with_digests(made)
 
 
 class Step(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -85,7 +86,7 @@ def test_gradual_pruning_grows_and_ends_at_its_target():
     assert sparsities == sorted(sparsities)
     assert len(sparsities) > 3
     assert sparsities[-1] == 0.9
-    for (_, before), (_, after) in zip(seen, seen[1:], strict=False):
+    for (_, before), (_, after) in pairwise(seen):
         assert all((before[name] <= after[name]).all() for name in before)
     assert density(result.model) == pytest.approx(0.1, abs=0.02)
 
@@ -102,31 +103,35 @@ def test_an_epoch_before_the_target_is_reached_is_never_selected():
     assert density(result.model) == pytest.approx(0.03, abs=0.01)
 
 
-def test_hard_thresholding_has_three_phases():
-    net = make_model("fastgrnn", channels=6, classes=3, window=16, seed=0, hidden=8, rank_w=3, rank_u=4)
-    constraint = HardThresholding({"W1": 0.5, "U2": 0.25}, trim_every=3)
-    densities, supports = [], []
-    inner = constraint.after_step
+def small_fastgrnn():
+    return make_model("fastgrnn", channels=6, classes=3, window=16, seed=0, hidden=8, rank_w=3, rank_u=4)
 
-    def watch(m, step, steps):
-        inner(m, step, steps)
-        densities.append([float((m.matrices()[n] != 0).float().mean()) for n in ("W1", "U2", "W2", "fc_w")])
-        supports.append(zeros(m)["W1"])
 
-    class Watched:
-        settled = property(lambda self: constraint.settled)
-        after_step = staticmethod(watch)
-        impose = constraint.impose
+def test_hard_thresholding_lets_a_weight_come_back_only_while_it_trims():
+    net, constraint = small_fastgrnn(), HardThresholding({"W1": 0.5}, trim_every=4)
+    w1 = net.matrices()["W1"].data
 
-    result = fit(net, windows(), replace(FULL, epochs=6, lr=0.1, select="none"), seed=0, constraint=Watched())
-    steps = len(densities)
-    assert densities[steps // 3 - 1] == [1, 1, 1, 1]
-    assert all(d == [0.5, 0.25, 1, 1] for d in densities[steps // 3 :])
-    second, third = supports[steps // 3 : 2 * steps // 3], supports[2 * steps // 3 :]
-    assert any(not np.array_equal(second[0], s) for s in second)  # weights come back
-    assert all(np.array_equal(third[0], s) for s in third)
+    def grow_and_step(step):
+        """A zero weight gets a huge update; is it kept?"""
+        at = tuple(torch.nonzero(w1 == 0)[0].tolist()) if (w1 == 0).any() else (0, 0)
+        w1[at] = 100.0 + step
+        constraint.after_step(net, step, 24)
+        return bool(w1[at] != 0)
+
+    assert all(grow_and_step(step) for step in range(8))
+    assert not constraint.chosen  # phase I: everything trains
+    came_back = {step: grow_and_step(step) for step in range(8, 24)}
+    assert [step for step, back in came_back.items() if back] == [8, 12]
     assert constraint.settled
-    np.testing.assert_array_equal(zeros(result.model)["W1"], third[-1])
+    assert (w1 != 0).float().mean() == 0.5
+
+
+def test_hard_thresholding_ends_with_its_fractions_per_matrix():
+    constraint = HardThresholding({"W1": 0.5, "U2": 0.25}, trim_every=3)
+    recipe = replace(FULL, epochs=6, select="none")
+    result = fit(small_fastgrnn(), windows(), recipe, seed=0, constraint=constraint)
+    kept = {name: float((p != 0).float().mean()) for name, p in result.model.matrices().items()}
+    assert kept == {"W1": 0.5, "W2": 1, "U1": 1, "U2": 0.25, "fc_w": 1}
 
 
 def test_support_keeps_the_largest_and_at_least_one():
