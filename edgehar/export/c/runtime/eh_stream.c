@@ -1,0 +1,170 @@
+/* The same for every model: missing samples, windows in staggered lanes, softmax, smoothing, abstaining. */
+#include "eh_model.h"
+
+#include <string.h>
+
+#include "eh_math.h"
+
+#define EH_RING ((uint32_t)(EH_WINDOW + EH_DELAY))
+
+void eh_init(EhModel *model)
+{
+    memset(model, 0, sizeof *model);
+    eh_filters_start(&model->filters);
+    for (int i = 0; i < EH_LANES; i++) {
+        eh_core_start(&model->lanes[i]);
+    }
+    model->until = EH_COLUMNS ? EH_WINDOW : 0u;
+}
+
+/* Whether the sample `ago` samples before the newest was real. */
+static uint32_t was_real(const EhModel *model, uint32_t ago)
+{
+    const uint32_t at = (model->ring_next + EH_RING - 1u - ago) % EH_RING;
+    return (uint32_t)model->real[at / 8u] >> at % 8u & 1u;
+}
+
+/* Keeps `n_real` up to date: the samples of the window whose last one is EH_DELAY before the newest. */
+static void count_real(EhModel *model, uint32_t real)
+{
+    const uint32_t at = model->ring_next;
+    const uint32_t bit = 1u << at % 8u;
+    model->n_real -= was_real(model, EH_RING - 1u); /* about to be overwritten; it has just left the window */
+    model->real[at / 8u] = (uint8_t)((model->real[at / 8u] & ~bit) | (real ? bit : 0u));
+    model->ring_next = (at + 1u) % EH_RING;
+    model->n_real += was_real(model, EH_DELAY);
+}
+
+static int is_finite(const float *sample)
+{
+    for (int i = 0; i < EH_CHANNELS; i++) {
+        if (!(sample[i] - sample[i] == 0.0f)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Probabilities of the newest logits join the recent ones. */
+static void remember(EhModel *model)
+{
+    float *p = model->recent[model->recent_next];
+    float largest, sum = 0.0f;
+    eh_scores(model, p);
+    largest = p[0];
+    for (int i = 1; i < EH_CLASSES; i++) {
+        largest = p[i] > largest ? p[i] : largest;
+    }
+    for (int i = 0; i < EH_CLASSES; i++) {
+        p[i] = eh_exp((p[i] - largest) / EH_TEMPERATURE);
+        sum += p[i];
+    }
+    for (int i = 0; i < EH_CLASSES; i++) {
+        p[i] /= sum;
+    }
+    model->recent_next = (model->recent_next + 1u) % EH_SMOOTH;
+    if (model->n_recent < EH_SMOOTH) {
+        model->n_recent++;
+    }
+}
+
+static EhStatus finish(EhModel *model, const EhState *state)
+{
+    memcpy(model->logits, eh_core_head(state, &model->scratch), sizeof model->logits);
+    model->n_windows = model->n_windows == UINT32_MAX ? 1u : model->n_windows + 1u;
+    model->judged_real = (int32_t)model->n_real;
+    if (model->judged_real >= EH_MIN_REAL) {
+        remember(model);
+    }
+    return EH_READY;
+}
+
+#if EH_COLUMNS
+static EhStatus step(EhModel *model)
+{
+    eh_core_step(&model->lanes[0], &model->scratch);
+    if (--model->until != 0u) {
+        return EH_OK;
+    }
+    model->until = EH_HOP;
+    return finish(model, &model->lanes[0]);
+}
+#else
+/* Window j begins with sample j hop, in lane j mod EH_LANES; lanes are enough for its last window to have ended. */
+static EhStatus step(EhModel *model)
+{
+    EhStatus status = EH_OK;
+    if (model->until == 0u) {
+        eh_core_start(&model->lanes[model->next_lane]);
+        model->left[model->next_lane] = EH_WINDOW;
+        model->next_lane = (model->next_lane + 1u) % EH_LANES;
+        model->until = EH_HOP;
+    }
+    model->until--;
+    for (int i = 0; i < EH_LANES; i++) {
+        if (model->left[i] != 0u) {
+            eh_core_step(&model->lanes[i], &model->scratch);
+            if (--model->left[i] == 0u) {
+                status = finish(model, &model->lanes[i]);
+            }
+        }
+    }
+    return status;
+}
+#endif
+
+EhStatus eh_push_sample(EhModel *model, const float *sample)
+{
+    float x[EH_INPUTS];
+    if (model == NULL || sample == NULL) {
+        return EH_ERROR;
+    }
+    const int real = is_finite(sample);
+    if (real) {
+        memcpy(model->last, sample, sizeof model->last);
+    }
+    count_real(model, real ? 1u : 0u);
+    if (!eh_filters_push(&model->filters, model->last, x)) {
+        return EH_OK;
+    }
+    eh_core_input(&model->scratch, x);
+    return step(model);
+}
+
+EhStatus eh_scores(const EhModel *model, float *logits)
+{
+    if (model == NULL || logits == NULL || model->n_windows == 0u) {
+        return EH_ERROR;
+    }
+    for (int i = 0; i < EH_CLASSES; i++) {
+        logits[i] = (float)model->logits[i] * EH_LOGIT_SCALE;
+    }
+    return EH_OK;
+}
+
+EhStatus eh_decide(const EhModel *model, EhDecision *decision)
+{
+    if (model == NULL || decision == NULL) {
+        return EH_ERROR;
+    }
+    decision->label = -1;
+    decision->p = 0.0f;
+    decision->coverage = (float)model->judged_real / (float)EH_WINDOW;
+    decision->certainty = EH_NO_DATA;
+    if (model->n_windows == 0u || model->judged_real < EH_MIN_REAL) {
+        return EH_OK;
+    }
+    for (int i = 0; i < EH_CLASSES; i++) {
+        float sum = 0.0f;
+        for (uint32_t k = 0; k < model->n_recent; k++) {
+            sum += model->recent[k][i];
+        }
+        if (decision->label < 0 || sum > decision->p) {
+            decision->label = i;
+            decision->p = sum;
+        }
+    }
+    decision->p /= (float)model->n_recent;
+    decision->certainty = decision->p < EH_ABSTAIN_BELOW ? EH_UNSURE : EH_SURE;
+    return EH_OK;
+}
