@@ -19,9 +19,12 @@ COMMANDS: dict[str, str] = {
     "record": "edgehar.cli.record:record",
     "train": "edgehar.cli.train:train",
     "evaluate": "edgehar.cli.evaluate:evaluate",
+    "compress": "edgehar.cli.compress:compress",
     "run": "edgehar.cli.run:run",
     "demo": "edgehar.cli.demo:demo",
     "inspect": "edgehar.cli.inspect_:inspect",
+    "export": "edgehar.cli.export:export",
+    "verify": "edgehar.cli.verify:verify",
     "boards": "edgehar.cli.boards:boards",
     "repair": "edgehar.cli.repair:repair",
 }

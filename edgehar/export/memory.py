@@ -1,0 +1,79 @@
+"""How much RAM a model needs while it runs, estimated from its graph: states, and the tensors that live together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from edgehar.graph.convplan import plan_convnet
+from edgehar.graph.graph import Graph
+from edgehar.graph.ops import TENSOR_X, Conv, Linear, Op
+
+BYTES = {"float32": 4, "dynamic": 4, "int8": 1, "int8x16": 2}
+"""Of one value in a tensor between operations, and in a state."""
+FLOAT_BYTES = ACCUMULATOR_BYTES = 4
+STREAM_BYTES = 1024
+"""Filters, the stream's counters, smoothing and stack of a C module; `edgehar verify` measures them."""
+
+
+def window_ram_bytes(graph: Graph, channels: int, dtype: str) -> int:
+    """A whole window at once, as an interpreter runs it: its float32 input, and the most that lives beside it."""
+    arriving = FLOAT_BYTES * graph.window * (channels + graph.inputs)
+    width = BYTES[dtype]
+    if graph.states:
+        states = 2 * sum(state.size for state in graph.states)
+        return arriving + width * (states + sum(graph.sizes[op.out] for op in graph.step))
+    return arriving + width * _largest_chain(graph)
+
+
+def step_ram_bytes(graph: Graph, channels: int, dtype: str) -> int:
+    """One sample at a time: the tensors of a step with the states before and after it."""
+    states = 2 * sum(state.size for state in graph.states)
+    tensors = sum(graph.sizes[op.out] for op in graph.step)
+    return FLOAT_BYTES * (channels + graph.inputs) + BYTES[dtype] * (states + tensors)
+
+
+def stream_ram_bytes(graph: Graph, dtype: str, model: Mapping[str, Any]) -> int:
+    """Sample by sample over overlapping windows, as the C module runs: states of every window that is open.
+
+    A convnet keeps the columns that its next ones need, and those of one window before the mean.
+    """
+    width = BYTES[dtype]
+    accumulators = max(ACCUMULATOR_BYTES * _accumulators(op) for op in (*graph.step, *graph.head))
+    if graph.states:
+        lanes = -(-graph.window // graph.hop)
+        tensors = sum(graph.sizes[op.out] for op in (*graph.step, *graph.head))
+        values = graph.inputs + lanes * sum(state.size for state in graph.states) + tensors
+    else:
+        plan = plan_convnet(model, graph.window)
+        sizes = [graph.inputs, *(conv.out for conv in plan.convs)]
+        values = sum(kept * size for kept, size in zip(plan.kept, sizes, strict=True))
+    return width * values + accumulators + STREAM_BYTES
+
+
+def _accumulators(op: Op) -> int:
+    """Sums and operands that one operation keeps beside its tensors."""
+    if isinstance(op, Linear):
+        return len(op.terms) * len(op.terms[0].w.value)
+    return int(op.w.value[0].size) + len(op.w.value) if isinstance(op, Conv) else 0
+
+
+def _largest_chain(graph: Graph) -> int:
+    """Most values that convolutions over a whole window keep at one time."""
+    columns = {TENSOR_X: graph.window}
+    last_use = {name: i for i, op in enumerate(graph.step) for name in _reads(op)}
+    largest = 0
+    for i, op in enumerate(graph.step):
+        if isinstance(op, Conv):
+            columns[op.out] = (columns[op.x] - op.kernel) // op.stride + 1
+        live = {op.out, *(name for name in columns if last_use.get(name, -1) >= i)}
+        largest = max(largest, sum(graph.sizes[name] * columns.get(name, 1) for name in live))
+    return largest
+
+
+def _reads(op: Op) -> list[str]:
+    if isinstance(op, Linear):
+        return [term.x for term in op.terms]
+    values = [getattr(op, field.name) for field in fields(op) if field.name != "out"]
+    return [value for value in values if isinstance(value, str) and value]
