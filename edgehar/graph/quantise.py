@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from edgehar.errors import InputError, Reason
 from edgehar.graph.equalise import equalise
+from edgehar.graph.fixedpoint import Scales, bias_floor, decay, fixed_point, int32, positive, q15, tanh_table
 from edgehar.graph.graph import Graph, IntGraph, Quant
 from edgehar.graph.intexecute import LIMITS
 from edgehar.graph.intops import (
     PRE_BITS,
-    TABLE_RANGE,
-    TABLE_STEPS,
     IntAccumulate,
     IntConv,
     IntExpand,
@@ -54,9 +53,7 @@ from edgehar.graph.ops import (
 SCHEMES: Mapping[str, str] = {"int8": "int8", "int8x16": "int16"}
 """Scheme -> dtype of activations and states; weights are int8 in both."""
 
-MULTIPLIER_BITS = 30
 DRIVE_BITS = 8
-Scales = NDArray[np.float64]
 
 
 def quantise(graph: Graph, quant: Mapping[str, Any]) -> IntGraph:
@@ -67,12 +64,6 @@ def quantise(graph: Graph, quant: Mapping[str, Any]) -> IntGraph:
     Raises InputError where a range is missing, or where a sum could leave 32 bits.
     """
     return _Quantiser(equalise(graph, quant.get("gains", {})), quant).run()
-
-
-def tanh_table() -> Constant:
-    """tanh(k / 32) in Q15 for k = 0 .. 128."""
-    steps = np.arange(TABLE_STEPS + 1) * (TABLE_RANGE / TABLE_STEPS)
-    return Constant("tanh_table", np.rint(32768 * np.tanh(steps)).clip(0, 32767).astype(np.int16))
 
 
 class _Quantiser:
@@ -110,20 +101,21 @@ class _Quantiser:
 
     def symmetric(self, dtype: str, *names: str) -> Quant:
         low, high = self.range(*names)
-        return Quant(dtype, _positive(max(-low, high)) / LIMITS[dtype][1])
+        return Quant(dtype, positive(max(-low, high)) / LIMITS[dtype][1])
 
     def affine(self, name: str) -> Quant:
         if self.dtype != "int8":
             return self.symmetric(self.dtype, name)
         low, high = self.range(name)
         low, high = min(low, 0.0), max(high, 0.0)
-        scale = _positive(high - low) / 255
+        scale = positive(high - low) / 255
         return Quant("int8", scale, int(np.clip(round(-128 - low / scale), -128, 127)))
 
     def plan_linear(self, op: Linear) -> None:
         if op.out == TENSOR_LOGITS:
-            scale = float(self.weight_scales(op.terms[0].w, "none")[0]) * self.quants[op.terms[0].x].scale
-            self.quants[op.out] = Quant("int32", scale)
+            x = self.quants[op.terms[0].x].scale
+            scales = self.weight_scales(op.terms[0].w, "none", bias_floor(op.bias, x))
+            self.quants[op.out] = Quant("int32", float(scales[0]) * x)
         elif op.out in ("pre", "from_x", "from_h"):
             self.quants[op.out] = Quant("int32", 2.0**-PRE_BITS)
             if self.graph.states and "h" not in self.quants:
@@ -137,11 +129,11 @@ class _Quantiser:
         """State h is q / unit, with a unit for which z h + a g unit fits int32 (`IntGatedUpdate`)."""
         low, high = self.range("h", "h_next")
         limit = LIMITS[self.dtype][1]
-        unit = max(1, min(limit, math.floor(limit / _positive(max(-low, high)))))
+        unit = max(1, min(limit, math.floor(limit / positive(max(-low, high)))))
         largest = 32768
         for op in self.graph.step:
             if isinstance(op, GatedUpdate):
-                largest = _q15(op.zeta) + _q15(op.nu)
+                largest = q15(op.zeta) + q15(op.nu)
         room = (1 << 31) - 1 - (1 << 30) - (1 << 14)
         unit = max(1, min(unit, room // max(1, (largest * 32767 + (1 << 14)) >> 15)))
         for name in ("h", "h_next"):
@@ -154,7 +146,7 @@ class _Quantiser:
         threshold = float(float_of(op.threshold).max())
         if threshold <= 4 * reach:  # one beyond that means that the population never fires
             reach = max(reach, 1.5 * threshold)
-        quant = Quant(self.dtype, _positive(reach) / LIMITS[self.dtype][1])
+        quant = Quant(self.dtype, positive(reach) / LIMITS[self.dtype][1])
         self.quants |= dict.fromkeys(names, quant)
         spikes = [op.out, op.out.removesuffix("_next")] if op.out.endswith("_next") else [op.out]
         self.quants |= dict.fromkeys(spikes, Quant("int8", 1.0))
@@ -178,11 +170,12 @@ class _Quantiser:
 
     # --- integers -----------------------------------------------------------------------------------------------
 
-    def weight_scales(self, w: Constant, per_channel: str) -> Scales:
-        """One scale, or one for each output row."""
+    def weight_scales(self, w: Constant, per_channel: str, floor: Scales | float = 0.0) -> Scales:
+        """One scale, or one for each output row, none below `floor`, whatever pruning left of the weights."""
         value = np.abs(float_of(w).astype(np.float64))
-        largest = value.reshape(len(value), -1).max(axis=1) if per_channel != "none" else value.max(keepdims=True)
-        return np.asarray(np.maximum(largest.ravel(), 1e-12) / 127)
+        scales = np.maximum(value.reshape(len(value), -1).max(axis=1), 1e-12) / 127
+        scales = np.maximum(scales, floor)
+        return np.asarray(scales if per_channel != "none" else scales.max(keepdims=True))
 
     def weights(self, w: Constant, scales: Scales) -> Constant:
         value = float_of(w).astype(np.float64)
@@ -193,15 +186,17 @@ class _Quantiser:
         out = self.quants[op.out]
         logits = op.out == TENSOR_LOGITS
         per_row = "none" if logits or self.per_channel != "all" else "rows"
-        scales = [self.weight_scales(term.w, per_row) for term in op.terms]
+        floor = bias_floor(op.bias, self.quants[op.terms[0].x].scale) if logits else 0.0
+        scales = [self.weight_scales(term.w, per_row, floor) for term in op.terms]
         ratios = [s * self.quants[t.x].scale / out.scale for s, t in zip(scales, op.terms, strict=True)]
         ints = [self.weights(term.w, s) for term, s in zip(op.terms, scales, strict=True)]
-        for term, w in zip(op.terms, ints, strict=True):
-            self.check_sum(term, w)
+        largest = [self.check_sum(term, w) for term, w in zip(op.terms, ints, strict=True)]
         if logits:
             multipliers, shift = [np.ones(1, np.int32)], 0
         else:
-            multipliers, shift = _multipliers(ratios)
+            reach = sum((rows * ratio for rows, ratio in zip(largest, ratios, strict=True)), np.zeros(1))
+            self.check_reach(op.out, float(reach.max()))
+            multipliers, shift = fixed_point(ratios)
         terms = tuple(
             IntTerm(t.x, w, Constant(f"{w.name}.multiplier", m))
             for t, w, m in zip(op.terms, ints, multipliers, strict=True)
@@ -209,12 +204,23 @@ class _Quantiser:
         return IntLinear(op.out, terms, self.bias(op.bias, out.scale), shift)
 
     def bias(self, bias: Constant | None, scale: float) -> Constant | None:
-        return None if bias is None else Constant(bias.name, _int32(float_of(bias).astype(np.float64) / scale))
+        return None if bias is None else Constant(bias.name, int32(float_of(bias).astype(np.float64) / scale))
 
-    def check_sum(self, term: Term, w: Constant) -> None:
-        """Refuse a product whose worst case leaves int32."""
+    def check_sum(self, term: Term, w: Constant) -> NDArray[np.int64]:
+        """Refuse a product whose worst case leaves int32; returns the worst case of each row."""
         largest = 1 if self.quants[term.x].scale == 1.0 else -LIMITS[self.quants[term.x].dtype][0]
-        self.check_worst(w.name, int(np.abs(w.value.astype(np.int64)).sum(axis=-1).max()) * largest)
+        rows = np.abs(w.value.astype(np.int64)).sum(axis=-1) * largest
+        self.check_worst(w.name, int(rows.max()))
+        return np.asarray(rows)
+
+    def check_reach(self, name: str, reach: float) -> None:
+        """Refuse a tensor whose worst case, unclamped, takes more than 30 bits: a bias and a state are still added."""
+        if reach >= 1 << 30:
+            raise InputError(
+                f"the tensor '{name}' can reach {reach:.3g} units, beyond 30 bits, with {self.scheme} activations",
+                reason=Reason.VALUE,
+                hint="use --quant int8, or calibrate again on more windows: its calibrated range is far too small",
+            )
 
     def check_worst(self, name: str, worst: int) -> None:
         if worst >= 1 << 31:
@@ -227,16 +233,16 @@ class _Quantiser:
     def emit_expand(self, op: Expand) -> IntExpand:
         scale = self.weight_scales(op.w, "none") * (127 / 32767)
         drive = self.quants[op.out].scale
-        (multiplier,), shift = _multipliers([scale * self.quants[op.x].scale / drive])
-        b = Constant(op.b.name, _int32(float_of(op.b).astype(np.float64) / drive))
+        (multiplier,), shift = fixed_point([scale * self.quants[op.x].scale / drive])
+        b = Constant(op.b.name, int32(float_of(op.b).astype(np.float64) / drive))
         w = Constant(op.w.name, np.rint(float_of(op.w).astype(np.float64) / scale).astype(np.int16))
         return IntExpand(op.out, op.x, w, b, Constant(f"{op.w.name}.multiplier", multiplier), shift)
 
     def emit_legendre(self, op: Legendre) -> IntLegendre:
         a, b = float_of(op.a).astype(np.float64), float_of(op.b).astype(np.float64)
-        scale = _positive(max(float(np.abs(a).max()), float(np.abs(b).max()))) / 32767
+        scale = positive(max(float(np.abs(a).max()), float(np.abs(b).max()))) / 32767
         gain = np.ones(1) if op.gain is None else float_of(op.gain).astype(np.float64)
-        (multiplier,), shift = _multipliers([gain * scale / self.quants[op.out].scale])
+        (multiplier,), shift = fixed_point([gain * scale / self.quants[op.out].scale])
         return IntLegendre(
             out=op.out,
             x=op.x,
@@ -256,8 +262,8 @@ class _Quantiser:
             h=op.h,
             b_z=Constant(op.b_z.name, biases[0].astype(np.int16)),
             b_h=Constant(op.b_h.name, biases[1].astype(np.int16)),
-            zeta=Constant(op.zeta.name, np.array([_q15(op.zeta)], np.int32)),
-            nu=Constant(op.nu.name, np.array([_q15(op.nu)], np.int32)),
+            zeta=Constant(op.zeta.name, np.array([q15(op.zeta)], np.int32)),
+            nu=Constant(op.nu.name, np.array([q15(op.nu)], np.int32)),
             unit=self.unit(op.h),
             table=self.table,
         )
@@ -277,11 +283,11 @@ class _Quantiser:
             potential_out=op.potential_out,
             drive=op.drive,
             potential=op.potential,
-            beta=_decay(op.beta),
+            beta=decay(op.beta),
             threshold=Constant(op.threshold.name, threshold),
             current=op.current,
             current_out=op.current_out,
-            alpha=None if op.alpha is None else _decay(op.alpha),
+            alpha=None if op.alpha is None else decay(op.alpha),
         )
 
     def emit_accumulate(self, op: Accumulate) -> IntAccumulate:
@@ -289,14 +295,15 @@ class _Quantiser:
 
     def emit_conv(self, op: Conv) -> IntConv:
         x, out = self.quants[op.x], self.quants[op.out]
-        scales = self.weight_scales(op.w, "none" if self.per_channel == "none" else "rows")
+        floor = bias_floor(op.b, x.scale)
+        scales = self.weight_scales(op.w, "none" if self.per_channel == "none" else "rows", floor)
         w = self.weights(op.w, scales)
         ratios = [scales * x.scale / out.scale]
         if op.skip:
             ratios.append(np.array([self.quants[op.skip].scale / out.scale]))
-        multipliers, shift = _multipliers(ratios)
+        multipliers, shift = fixed_point(ratios)
         flat = w.value.astype(np.int64).reshape(len(w.value), -1)
-        b = _int32(float_of(op.b).astype(np.float64) / (scales * x.scale)).astype(np.int64)
+        b = int32(float_of(op.b).astype(np.float64) / (scales * x.scale)).astype(np.int64)
         b -= x.zero_point * flat.sum(axis=1)
         worst = np.abs(flat).sum(axis=1) * -LIMITS[x.dtype][0] + np.abs(b)
         self.check_worst(w.name, int(worst.max()))
@@ -322,33 +329,8 @@ class _Quantiser:
 
     def emit_mean(self, op: Mean) -> IntMean:
         x = self.quants[op.x]
-        (multiplier,), shift = _multipliers([np.array([x.scale / op.columns / self.quants[op.out].scale])])
+        (multiplier,), shift = fixed_point([np.array([x.scale / op.columns / self.quants[op.out].scale])])
         return IntMean(op.out, op.x, op.columns, x.zero_point, Constant(f"{op.out}.multiplier", multiplier), shift)
-
-
-def _multipliers(ratios: list[Scales]) -> tuple[list[NDArray[np.int32]], int]:
-    """Integers below 2^30 and the one shift for which multiplier / 2^shift is closest to each ratio."""
-    largest = max(float(r.max()) for r in ratios)
-    shift = min(62, max(1, MULTIPLIER_BITS - 1 - math.floor(math.log2(largest))))
-    return [np.maximum(np.rint(r * 2.0**shift), 1).astype(np.int32) for r in ratios], shift
-
-
-def _q15(gain: Constant) -> int:
-    return int(np.clip(np.rint(float_of(gain)[0] * np.float64(32768)), 0, 32768))
-
-
-def _decay(c: Constant) -> Constant:
-    return Constant(c.name, np.rint(float_of(c).astype(np.float64) * 32768).clip(0, 32767).astype(np.int16))
-
-
-def _int32(v: NDArray[np.float64]) -> NDArray[np.int32]:
-    low, high = LIMITS["int32"]
-    return np.rint(v).clip(low // 2, high // 2).astype(np.int32)
-
-
-def _positive(v: float) -> float:
-    """A tensor that is always zero still needs a scale."""
-    return max(v, 1e-6)
 
 
 _COMMON = ("family", "inputs", "classes", "window", "hop", "sizes", "states", "output", "preprocess", "channels")
