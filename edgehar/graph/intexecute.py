@@ -52,7 +52,8 @@ def quantise_input(graph: IntGraph, x: FloatArray) -> IntArray:
     """sat(rint(x * float32(1 / scale))), a single float32 product rounded half to even; zero point 0."""
     quant = graph.quants[TENSOR_X]
     low, high = LIMITS[quant.dtype]
-    scaled = np.asarray(x, np.float32) * inverse_scale(quant.scale)
+    with np.errstate(over="ignore"):  # beyond float32 is beyond the dtype, too
+        scaled = np.asarray(x, np.float32) * inverse_scale(quant.scale)
     return np.asarray(np.clip(np.rint(scaled), low, high).astype(np.int64))
 
 
