@@ -128,7 +128,10 @@ def _finish(b: Builder, emitter: Emitter, graph: Graph | IntGraph) -> None:
     """The head, and the logits as the first output."""
     for op in graph.head:
         emitter.emit(op)
-    b.output(b.called(emitter.logits(graph.output), OUTPUT_LOGITS))
+    logits = emitter.logits(graph.output)
+    if logits in (emitter.tensors[state.next] for state in graph.states):
+        logits = b.reshape(logits, b.shape(logits), f"{OUTPUT_LOGITS}_copy")  # no tensor is two outputs
+    b.output(b.called(logits, OUTPUT_LOGITS))
 
 
 def _loop(b: Builder, emitter: Emitter, graph: Graph | IntGraph, x: str, cond: int) -> None:
