@@ -1,4 +1,7 @@
-"""Writes docs/cli.md from the commands' own help: python benchmarks/cli_docs.py. A test fails when it is stale."""
+"""Writes docs/cli.md from the commands' own help and the boards of docs/export.md: python benchmarks/cli_docs.py.
+
+A test fails when one is stale.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ import io
 import os
 from pathlib import Path
 
-PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = DOCS / "cli.md"
+BOARDS_PAGE = DOCS / "export.md"
+BEGIN, END = "<!-- boards begin -->\n", "<!-- boards end -->"
 
 HEAD = """\
 # Command line
@@ -50,5 +56,25 @@ def help_of(name: str) -> str:
     return "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
 
 
+def boards_table() -> str:
+    """Every board with its core, the memory that a model may take, and what runs there."""
+    from edgehar.boards.boards import load_boards
+
+    lines = ["| `--board` | board | core | flash | RAM | formats |", "|---|---|---|--:|--:|---|"]
+    for name, board in load_boards().items():
+        flash = "in RAM" if board.model_flash_bytes is None else f"{board.model_flash_bytes // 1024} KiB"
+        formats = "; ".join(f"{kind} {', '.join(dtypes)}" for kind, dtypes in board.formats.items())
+        ram = f"{board.model_ram_bytes // 1024} KiB"
+        lines.append(f"| `{name}` | {board.title} | {board.cpu} | {flash} | {ram} | {formats} |")
+    return "\n".join(lines) + "\n"
+
+
+def with_boards(text: str) -> str:
+    """The text with its marked table rebuilt."""
+    before, _, rest = text.partition(BEGIN)
+    return before + BEGIN + boards_table() + END + rest.partition(END)[2]
+
+
 if __name__ == "__main__":
+    BOARDS_PAGE.write_text(with_boards(BOARDS_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     PAGE.write_text(page(), encoding="utf-8")

@@ -25,7 +25,9 @@ def evaluate(
     allow_leaky: Annotated[
         bool, typer.Option("--allow-leaky", help="Test on training people too; the result is stamped LEAKY.")
     ] = False,
-    runtime: Annotated[str, typer.Option(help="numba or reference.")] = "numba",
+    runtime: Annotated[
+        str, typer.Option(help="numba, reference, or onnx, litert: the exported file beside it.")
+    ] = "numba",
     forest: Annotated[bool, typer.Option(help="Train the random forest beside it.")] = True,
     plot: Annotated[Path | None, typer.Option(help="Draw the confusion matrix into this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,

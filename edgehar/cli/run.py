@@ -24,7 +24,10 @@ def run(
     speed: Annotated[
         float | None, typer.Option(help="Stream seconds a second; 0 is as fast as it goes.", show_default="1")
     ] = None,
-    runtime: Annotated[str | None, typer.Option(help="numba or reference.", show_default="numba")] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="numba, reference, or onnx, litert: the exported file beside it.", show_default="numba"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout, a summary last.")] = False,
     record: Annotated[
         Path | None, typer.Option(help="Also record the stream here (.mcap).", show_default=False)

@@ -77,15 +77,13 @@ def forms_of(target: str, graph: Graph) -> tuple[str, ...]:
 def tflite_files(request: Request) -> Emitted:
     """NAME.tflite or NAME.step.tflite; for a chip with its first entry only, which is all that tflite-micro knows."""
     emit_tflite = _import("edgehar.export.tflite.emit", "flatbuffers").emit_tflite
-    names = {INT8X16: "int16x8"}
-    dtype = names.get(request.dtype, request.dtype)
     entries = "channels" if request.small else "both"
-    content: bytes = emit_tflite(request.bundle, request.form, dtype, entries=entries)
+    content: bytes = emit_tflite(request.bundle, request.form, request.dtype, entries=entries)
     support = _import("edgehar.export.tflite.support", "flatbuffers")
     not_in = {
         cell.runtime: reason
         for cell, reason in support.UNSUPPORTED.items()
-        if (cell.family, cell.dtype, cell.form) == (request.graph.family, dtype, request.form)
+        if (cell.family, cell.dtype, cell.form) == (request.graph.family, request.dtype, request.form)
     }
     return _one_file(request, "tflite", content, not_in)
 

@@ -21,7 +21,7 @@ from edgehar.runtimes.lowered import graph_of
 from edgehar.runtimes.tflite_file import SIGNATURE_CHANNELS, SIGNATURE_SAMPLES
 
 FORMS = ("step", "window")
-SCHEMES: Mapping[str, str] = {"int8": "int8", "int16x8": "int8x16"}
+SCHEMES = ("int8", "int8x16")
 DTYPES = ("float32", "dynamic", *SCHEMES)
 
 
@@ -29,7 +29,7 @@ def emit_tflite(bundle: Bundle, form: str = "window", dtype: str = "float32", *,
     """A TFLite file that needs nothing but an interpreter.
 
     form    "window": logits of one whole window; "step" (recurrent models): logits and next states after one sample
-    dtype   "float32"; "dynamic": int8 weights, float32 in between; "int8", "int16x8" (bundles with `quant`): int8
+    dtype   "float32"; "dynamic": int8 weights, float32 in between; "int8", "int8x16" (bundles with `quant`): int8
             weights, states and columns of that width, with the integers of `edgehar.graph.quantise`
     entries signature `serving_default` takes float32 channels in physical units, `samples` what the preprocessing made
             of them; "both", or only "channels" or "samples" (smaller; tflite-micro knows the first only)
@@ -68,7 +68,7 @@ def _integer_graph(bundle: Bundle, graph: Graph, dtype: str) -> IntGraph:
             reason=Reason.VALUE,
             hint="quantise it first (edgehar compress BUNDLE --dataset DIR --quant int8 --out OUT), or --dtype dynamic",
         )
-    return quantise(graph, {**bundle.manifest.quant, "scheme": SCHEMES[dtype]})
+    return quantise(graph, {**bundle.manifest.quant, "scheme": dtype})
 
 
 def _doors(entry: Entry, entries: str) -> list[Door]:
