@@ -69,3 +69,35 @@ def test_run_decides_live_outside_the_clone(device, tmp_path):
     )
     decisions = [line.partition(', "meta"')[0] for line in out.splitlines()[:-1]]
     assert [line.partition(', "meta"')[0] for line in again.splitlines()[:-1]] == decisions
+
+
+def test_a_c_module_is_exported_and_compiles_outside_the_clone(device, tmp_path):
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler: apt-get install gcc libc6-dev")
+    save_bundle(random_bundle("fastgrnn", window=50, hop=25), tmp_path / "small.edgehar")
+    edgehar = device.parent / "edgehar"
+    call(edgehar, "export", "small.edgehar", "--target", "c", "--board", "nrf52840", "--out", "out", cwd=tmp_path)
+    told = json.loads((tmp_path / "out" / "export.json").read_text())
+    assert {f"out/{name}" for name in told["files"]} == {
+        str(path.relative_to(tmp_path)) for path in (tmp_path / "out" / "c").iterdir()
+    }
+    sources = sorted(path.name for path in (tmp_path / "out" / "c").glob("*.c"))
+    warnings = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
+    call(
+        compiler, "-std=c99", "-O2", "-ffp-contract=off", *warnings, *sources, "-lm", "-o", "main",
+        cwd=tmp_path / "out" / "c",
+    )  # fmt: skip
+    samples = tmp_path / "samples.csv"
+    samples.write_text("".join("0.1,0.2,0.9,0,0,0\n" for _ in range(100)))
+    decisions = call(tmp_path / "out" / "c" / "main", samples, cwd=tmp_path).splitlines()
+    assert [line.split(",")[0] for line in decisions] == ["50", "75", "100"]
+
+
+def test_what_a_format_needs_is_named_outside_the_clone(device, tmp_path):
+    save_bundle(random_bundle("fastgrnn", window=50, hop=25), tmp_path / "small.edgehar")
+    command = [device.parent / "edgehar", "export", "small.edgehar", "--target", "onnx", "--out", "out"]
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "pip install 'edgehar[export]'" in done.stderr
+    assert not (tmp_path / "out").exists()
