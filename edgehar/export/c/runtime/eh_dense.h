@@ -26,8 +26,8 @@ static inline void eh_dense(const int8_t *w, const int16_t *x, int32_t *acc, int
 {
     const int16_t *const end = x + columns / 4 * 4;
     const int left = columns % 4;
-    int r = 0;
-    for (; r + 4 <= rows; r += 4) {
+    const int full = rows / 4 * 4;
+    for (int r = 0; r < full; r += 4) {
         int32_t sum[4] = {0, 0, 0, 0};
         for (const int16_t *p = x; p != end; p += 4, w += 16) {
 #if EH_DSP
@@ -52,7 +52,7 @@ static inline void eh_dense(const int8_t *w, const int16_t *x, int32_t *acc, int
         acc[r + 2] = sum[2];
         acc[r + 3] = sum[3];
     }
-    for (; r < rows; r++) {
+    for (int r = full; r < rows; r++) {
         int32_t sum = 0;
         for (const int16_t *p = x; p != end; p += 4, w += 4) {
             sum = eh_dot4(w, p, sum);
@@ -64,10 +64,18 @@ static inline void eh_dense(const int8_t *w, const int16_t *x, int32_t *acc, int
     }
 }
 
-/* wide[i] = x[i] */
+/* wide[i] = x[i]; both begin at a multiple of 4 bytes. */
 static inline void eh_widen(const int8_t *x, int16_t *wide, int n)
 {
-    for (int i = 0; i < n; i++) {
+    int i = 0;
+#if EH_DSP
+    for (; i < n / 4 * 4; i += 4) {
+        const uint32_t word = eh_aligned_word(x + i), even = eh_even(word), odd = eh_odd(word);
+        const uint32_t pairs[2] = {(even & 0xFFFFu) | odd << 16, (odd & 0xFFFF0000u) | even >> 16};
+        memcpy(EH_AT_WORD(wide + i), pairs, sizeof pairs);
+    }
+#endif
+    for (; i < n; i++) {
         wide[i] = x[i];
     }
 }

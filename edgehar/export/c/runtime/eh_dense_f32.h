@@ -8,8 +8,8 @@
 static inline void eh_dense_f32(const float *w, const float *x, float *acc, int rows, int columns)
 {
     const int quads = columns / 4 * 4;
-    int r = 0;
-    for (; r + 4 <= rows; r += 4) {
+    const int full = rows / 4 * 4;
+    for (int r = 0; r < full; r += 4) {
         float s0 = 0.0f, s1 = 0.0f, s2 = 0.0f, s3 = 0.0f;
         int c = 0;
         for (; c < quads; c += 4, w += 16) {
@@ -31,7 +31,7 @@ static inline void eh_dense_f32(const float *w, const float *x, float *acc, int 
         acc[r + 2] = s2;
         acc[r + 3] = s3;
     }
-    for (; r < rows; r++, w += columns) {
+    for (int r = full; r < rows; r++, w += columns) {
         float sum = 0.0f;
         for (int c = 0; c < columns; c++) {
             sum += w[c] * x[c];
@@ -44,9 +44,8 @@ static inline void eh_entries_f32(const float *w, const uint8_t *columns, const 
                                   float *acc, int rows)
 {
     for (int r = 0; r < rows; r++) {
-        const float *const end = w + counts[r];
         float sum = 0.0f;
-        for (; w != end; w++, columns += wide ? 2 : 1) {
+        for (int n = *counts++; n != 0; n--, w++, columns += wide ? 2 : 1) {
             sum += *w * x[eh_column(columns, wide)];
         }
         acc[r] = sum;
@@ -70,9 +69,8 @@ static inline void eh_blocks_f32(const float *w, const uint8_t *columns, const u
                                  float *acc, int rows)
 {
     for (int r = 0; r < rows; r += 4) {
-        const float *const end = w + 4 * *counts++;
         float s0 = 0.0f, s1 = 0.0f, s2 = 0.0f, s3 = 0.0f;
-        for (; w != end; w += 4, columns += wide ? 2 : 1) {
+        for (int n = *counts++; n != 0; n--, w += 4, columns += wide ? 2 : 1) {
             const float v = x[eh_column(columns, wide)];
             s0 += w[0] * v;
             s1 += w[1] * v;

@@ -8,20 +8,24 @@
 
 #include "eh_int.h"
 
+/* t[0] + (((t[1] - t[0]) f + 2^(bits - 1)) >> bits), where 2^bits is one step of the table */
+static inline int32_t eh_between(const int16_t *t, int32_t f, int bits)
+{
+    return t[0] + eh_round32((t[1] - t[0]) * f, bits);
+}
+
 static inline int32_t eh_tanh_q15(int32_t v, const int16_t *table)
 {
-    const int32_t m = eh_clamp(eh_abs(v), 0, 16383), f = m & 127;
-    const int16_t *t = table + (m >> 7);
-    const int32_t y = t[0] + eh_asr32((t[1] - t[0]) * f + 64, 7);
+    const int32_t m = eh_unsigned14(eh_abs(v));
+    const int32_t y = eh_between(table + (m >> 7), m & 127, 7);
     return v < 0 ? -y : y;
 }
 
 /* 0 .. 32767 */
 static inline int32_t eh_sigmoid_q15(int32_t v, const int16_t *table)
 {
-    const int32_t m = eh_clamp(eh_abs(v), 0, 32767), f = m & 255;
-    const int16_t *t = table + (m >> 8);
-    const int32_t y = t[0] + eh_asr32((t[1] - t[0]) * f + 128, 8);
+    const int32_t m = eh_unsigned15(eh_abs(v));
+    const int32_t y = eh_between(table + (m >> 8), m & 255, 8);
     return eh_asr32(32768 + (v < 0 ? -y : y), 1);
 }
 

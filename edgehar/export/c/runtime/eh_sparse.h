@@ -20,9 +20,8 @@ static inline void eh_entries(const int8_t *w, const uint8_t *columns, const uin
                               int32_t *acc, int rows)
 {
     for (int r = 0; r < rows; r++) {
-        const int8_t *const end = w + counts[r];
         int32_t sum = 0;
-        for (; w != end; w++, columns += wide ? 2 : 1) {
+        for (int n = *counts++; n != 0; n--, w++, columns += wide ? 2 : 1) {
             sum += *w * x[eh_column(columns, wide)];
         }
         acc[r] = sum;
@@ -60,9 +59,8 @@ static inline void eh_blocks(const int8_t *w, const uint8_t *columns, const uint
                              int32_t *acc, int rows)
 {
     for (int r = 0; r < rows; r += 4) {
-        const int8_t *const end = w + 4 * *counts++;
         int32_t sum[4] = {0, 0, 0, 0};
-        for (; w != end; w += 4, columns += wide ? 2 : 1) {
+        for (int n = *counts++; n != 0; n--, w += 4, columns += wide ? 2 : 1) {
             eh_column4(w, x[eh_column(columns, wide)], sum);
         }
         acc[r] = sum[0];

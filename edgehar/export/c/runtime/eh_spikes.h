@@ -15,9 +15,9 @@
  */
 static inline void eh_events(const int8_t *w, const uint16_t *active, int n, int32_t *acc, int rows)
 {
-    int r = 0;
 #if EH_DSP
-    for (; r + 8 <= rows; r += 8) {
+    const int packed = rows / 8 * 8;
+    for (int r = 0; r < packed; r += 8) {
         int32_t total[8] = {0, 0, 0, 0, 0, 0, 0, 0};
         int done = 0;
         do {
@@ -45,14 +45,16 @@ static inline void eh_events(const int8_t *w, const uint16_t *active, int n, int
             acc[r + k] = total[k];
         }
     }
+#else
+    const int packed = 0;
 #endif
-    for (int k = r; k < rows; k++) {
+    for (int k = packed; k < rows; k++) {
         acc[k] = 0;
     }
     const int words = rows / 4 * 4;
     for (int i = 0; i < n; i++) {
         const int8_t *column = w + active[i] * rows;
-        for (int k = r; k < words; k += 4) {
+        for (int k = packed; k < words; k += 4) {
             acc[k] += column[k];
             acc[k + 1] += column[k + 2];
             acc[k + 2] += column[k + 1];

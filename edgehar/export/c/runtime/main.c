@@ -2,8 +2,8 @@
  *
  *   eh_example [samples.csv]
  *
- * Values stand in the order that eh_model.h names; lines that do not begin with a number are skipped, an empty or
- * unreadable value counts as missing.
+ * Values stand in the order that eh_model.h names; an empty or unreadable one counts as missing. Headings and empty lines
+ * are skipped.
  */
 #include <math.h>
 #include <stdio.h>
@@ -13,12 +13,12 @@
 
 static EhModel model;
 
-/* The values of a line; 0 where it holds none. */
+/* The values of a line; 0 where it is empty or a heading. */
 static int read_sample(const char *line, float sample[EH_CHANNELS])
 {
     char *end;
     (void)strtof(line, &end);
-    if (end == line) {
+    if (end == line && *line != ',') {
         return 0;
     }
     for (int i = 0; i < EH_CHANNELS; i++) {
