@@ -54,6 +54,14 @@ class Builder:
         self.nodes.append(node)
         return outputs
 
+    def give_away(self, reader: Builder) -> list[onnx.TensorProto]:
+        """The constants that only `reader`'s nodes use: they become its own, which lets a runtime prepare them once."""
+        own = {name for node in self.nodes for name in node.input}
+        given = dict.fromkeys(name for node in reader.nodes for name in node.input if name not in own)
+        for name in given:
+            self.values.pop(name, None)  # who asks for it again in this graph gets one of another name
+        return [self.constants.pop(name) for name in given if name in self.constants]
+
     def free(self, name: str) -> str:
         """`name`, or `name` with a number behind it if there is one already; taken from now on."""
         wanted, number = name, 2

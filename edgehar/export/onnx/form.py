@@ -135,6 +135,7 @@ def _scan(b: Builder, emitter: Emitter, graph: Graph, make: MakeEmitter) -> None
         f"{graph.family}_step",
         [value_info(inner.tensors[name], ["windows", size]) for name, size in {**carried, **read}.items()],
         [value_info(inner.tensors[state.next], ["windows", state.size]) for state in graph.states],
+        b.give_away(body),
     )
     ends = b.ops(
         "Scan",
