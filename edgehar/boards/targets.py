@@ -57,6 +57,8 @@ class Target:
     environment: tuple[tuple[str, str], ...] = ()
     # Files of the packages that the compiler must find: a bare cross compiler links nothing.
     needs: tuple[str, ...] = ()
+    # Code, data and frames are inflated by checks, so their sizes mean nothing.
+    instrumented: bool = False
 
     def missing(self) -> str | None:
         """The command that installs what is absent; None when all is there."""
@@ -128,7 +130,14 @@ TARGETS: dict[str, Target] = {
         Target("gcc-O3", "this machine, GCC", "gcc", ("-O3",), GCC),
         Target("clang-O0", "this machine, Clang without optimisation", "clang", ("-O0",), CLANG),
         Target("clang-O3", "this machine, Clang", "clang", ("-O3",), CLANG),
-        Target("sanitized", "this machine, address and undefined-behaviour checks", "gcc", SANITIZERS, GCC),
+        Target(
+            "sanitized",
+            "this machine, address and undefined-behaviour checks",
+            "gcc",
+            SANITIZERS,
+            GCC,
+            instrumented=True,
+        ),
         _cortex_m("cortex-m4f", "Cortex-M4F in QEMU", "mps2-an386", MPS2, "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"),
         _cortex_m("cortex-m7", "Cortex-M7 in QEMU", "mps2-an500", MPS2, "-mcpu=cortex-m7", "-mfpu=fpv5-d16"),
         _cortex_m("cortex-m55", "Cortex-M55 in QEMU", "mps3-an547", AN547, "-mcpu=cortex-m55"),

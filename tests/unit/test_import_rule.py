@@ -23,7 +23,7 @@ RANKS = (
     {"cli"},
 )
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
-DESK = {"datasets", "models", "train", "compress", "evaluate", "export"}
+DESK = {"datasets", "models", "train", "compress", "evaluate", "export", "verify"}
 DEVICE_PACKAGES = {"numpy", "numba", "llvmlite", "mcap", "lz4", "safetensors"}  # lz4 comes with mcap
 # Optional packages, each in one place, imported where it is used.
 EXCEPTIONS = {

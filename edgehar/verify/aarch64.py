@@ -1,0 +1,141 @@
+"""Targets `cortex-a53:...` and `cortex-a72:...`: our runtimes and LiteRT and ONNX Runtime on an emulated Linux board.
+
+EDGEHAR_ARM64_ROOT names a Debian arm64 root directory with the aarch64 wheels, such as the Raspberry Pi installer
+leaves behind (packages in ROOT/opt/edgehar/venv). qemu-user runs its Python; neither privileges nor chroot are needed.
+
+onnxruntime and LiteRT look up the CPU in /proc/cpuinfo and /sys, where an emulated program would find this machine's:
+so the root gets files that describe the emulated one, unless it has its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+import edgehar
+from edgehar.bundle import save_bundle
+from edgehar.errors import EdgeHarError, Reason
+from edgehar.types import FloatArray
+from edgehar.verify.choose import ROOT_VARIABLE
+from edgehar.verify.litert import LitertTarget
+from edgehar.verify.ort import OnnxTarget
+from edgehar.verify.target import Footprint, Subject, Trace
+
+EMULATOR = "qemu-aarch64-static"
+PATIENCE_S = 900
+PARTS = {"cortex-a53": 0xD03, "cortex-a72": 0xD08}
+"""Arm's part numbers, as /proc/cpuinfo shows them."""
+FILES: Mapping[str, tuple[str, Callable[[Subject], bytes]]] = {
+    "litert": ("tflite", lambda subject: LitertTarget("litert", subject).path.read_bytes()),
+    "onnxruntime": ("onnx", lambda subject: OnnxTarget("onnxruntime", subject).path.read_bytes()),
+}
+# What the desk's environment would tell the board's Python and libraries.
+FOREIGN = ("PYTHONHOME", "VIRTUAL_ENV", "OPENBLAS_CORETYPE", "NUMBA_CPU_NAME", "LD_PRELOAD", "LD_LIBRARY_PATH")
+
+
+class Aarch64Target:
+    """`CPU:RUNTIME`; runs `edgehar.verify.worker` there."""
+
+    def __init__(self, name: str, subject: Subject) -> None:
+        self.subject = subject
+        self.cpu, _, self.runtime = name.partition(":")
+        self.own_arithmetic = self.runtime not in FILES
+        self.root = Path(os.environ.get(ROOT_VARIABLE, ""))
+        # Made here, where the exporters are installed; also tells at once whether there is such a file.
+        self._file = FILES[self.runtime][1](subject) if self.runtime in FILES else None
+        self._kernels = tempfile.TemporaryDirectory(prefix="edgehar-")  # compiling them there takes minutes
+
+    def missing(self) -> str | None:
+        if not os.environ.get(ROOT_VARIABLE):
+            return f"make an arm64 root with the wheels and name it: {ROOT_VARIABLE}=DIR (docs/verify.md)"
+        if shutil.which(EMULATOR) is None:
+            return "apt-get install qemu-user-static"
+        if not self._packages().is_dir():
+            return f"{self.root} has no packages in opt/edgehar/venv: install edgehar there (docs/verify.md)"
+        absent = [name for name in self._modules() if not (self._packages() / name).exists()]
+        return f"{self.root}: pip install {' '.join(absent)} there (docs/verify.md)" if absent else None
+
+    def logits(self, x: FloatArray) -> FloatArray:
+        return self._run(x, x[:0, 0])["logits"]
+
+    def streamed(self, x: FloatArray) -> FloatArray | None:
+        return self._run(np.zeros((1, self.subject.graph.window, x.shape[1]), np.float32), x).get("streamed")
+
+    def trace(self, _: FloatArray) -> Trace:
+        """Nothing: the same target on this machine is easier to look into."""
+        return {}
+
+    def faults(self) -> list[str]:
+        return []
+
+    def footprint(self) -> Footprint:
+        return Footprint(file_bytes=None if self._file is None else len(self._file))
+
+    def _packages(self) -> Path:
+        found = sorted(self.root.glob("opt/edgehar/venv/lib/python3*/site-packages"))
+        return found[0] if found else self.root / "opt/edgehar/venv"
+
+    def _modules(self) -> tuple[str, ...]:
+        own = {"numba": ("numba",), "litert": ("ai_edge_litert",), "onnxruntime": ("onnxruntime", "onnx")}
+        return ("numpy", "safetensors", *own.get(self.runtime, ()))
+
+    def _run(self, x: FloatArray, stream: FloatArray) -> dict[str, FloatArray]:
+        _describe_cpu(self.root, self.cpu)
+        with tempfile.TemporaryDirectory(prefix="edgehar-") as name:
+            directory = Path(name)
+            save_bundle(self.subject.bundle, directory / "model.edgehar")
+            np.savez(directory / "in.npz", x=x, stream=stream)
+            exported: list[str] = []
+            if self._file is not None:
+                (directory / f"model.{FILES[self.runtime][0]}").write_bytes(self._file)
+                exported = [str(directory)]
+            done = subprocess.run(
+                [EMULATOR, "-L", str(self.root), str(self._python()), "-m", "edgehar.verify.worker", self.runtime,
+                 str(directory / "model.edgehar"), str(directory / "in.npz"), str(directory / "out.npz"), *exported],
+                env=self._environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+            )  # fmt: skip
+            if done.returncode != 0:
+                raise EdgeHarError(
+                    f"{self.runtime} on {self.cpu} ended with {done.returncode}: {done.stderr.strip()[-2000:]}",
+                    reason=Reason.VALUE,
+                    hint="-4 is an instruction that the CPU does not have: another release of the wheel may do",
+                )
+            with np.load(directory / "out.npz") as arrays:
+                return dict(arrays)
+
+    def _python(self) -> Path:
+        version = self._packages().parent.name  # python3.11
+        return self.root / "usr" / "bin" / version
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+        own = {
+            "QEMU_CPU": self.cpu,
+            "PYTHONPATH": f"{Path(edgehar.__file__).parents[1]}:{self._packages()}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "NUMBA_CACHE_DIR": self._kernels.name,
+            "OMP_NUM_THREADS": "1",
+        }
+        return {**kept, **own}
+
+
+def _describe_cpu(root: Path, cpu: str) -> None:
+    """Give the root a cpuinfo for `cpu` with four cores, unless a real /proc is mounted there."""
+    core = (
+        "processor\t: {}\nBogoMIPS\t: 108.00\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\n"
+        "CPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: {:#05x}\nCPU revision\t: 3\n\n"
+    )
+    if not (root / "proc" / "self").exists():
+        (root / "proc").mkdir(exist_ok=True)
+        (root / "proc" / "cpuinfo").write_text("".join(core.format(i, PARTS[cpu]) for i in range(4)))
+    cores = root / "sys" / "devices" / "system" / "cpu"
+    if not cores.exists():
+        cores.mkdir(parents=True)
+        for name in ("possible", "present", "online"):
+            (cores / name).write_text("0-3\n")

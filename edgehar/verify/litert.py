@@ -1,0 +1,64 @@
+"""Target `litert`: the TFLite file in the interpreter that is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from edgehar.runtimes.litert import INTERPRETERS
+from edgehar.runtimes.tflite_file import read_description
+from edgehar.types import FloatArray
+from edgehar.verify.files import FileTarget
+from edgehar.verify.target import Trace
+
+
+class LitertTarget(FileTarget):
+    """The trace comes from a step file of the same model: a WHILE cannot be looked into."""
+
+    ending = "tflite"
+    runtime = "edgehar.runtimes.litert:LitertRuntime"
+    packages: ClassVar[Mapping[str, str]] = {"flatbuffers": "export"}
+
+    @property
+    def dtype(self) -> str:
+        return self.subject.scheme or "float32"
+
+    def missing(self) -> str | None:
+        if not any(importlib.util.find_spec(package) for package, _ in INTERPRETERS):
+            return "pip install 'edgehar[litert,export]'"
+        return super().missing()
+
+    def emit(self) -> bytes:
+        from edgehar.export.tflite.emit import emit_tflite
+
+        return emit_tflite(self.subject.bundle, "window", self.dtype)
+
+    def describe(self, content: bytes, source: str) -> Mapping[str, Any]:
+        return read_description(content, source)
+
+    def constants(self, content: bytes, source: str) -> Mapping[str, NDArray[Any]]:
+        from edgehar.verify.tflite_constants import tflite_constants
+
+        return tflite_constants(content, source)
+
+    def trace(self, x: FloatArray, /) -> Trace:
+        if importlib.util.find_spec("ai_edge_litert") is None:
+            return {}  # the others do not keep what lies between
+        from edgehar.verify.litert_trace import trace_file
+
+        return trace_file(self.subject.graph, x, _interpreter)
+
+
+def _interpreter(content: bytes) -> Any:
+    """Without the XNNPACK delegate, whose fused operators would not show what lies between them."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType  # type: ignore[import-untyped]
+
+    return Interpreter(
+        model_content=content,
+        num_threads=1,
+        experimental_preserve_all_tensors=True,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )

@@ -1,0 +1,77 @@
+"""When two sets of logits count as equal.
+
+Integers that we compute ourselves: to the bit. The same integers in another runtime, which rounds in its own way, and
+floating-point spiking models, where one potential on the other side of its threshold makes another number of spikes:
+the same winning label in 99.5 % of the windows. Everything else in float: |difference| <= 1e-4 max(1, |logit|).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from edgehar.graph.graph import IntGraph
+from edgehar.types import FloatArray
+from edgehar.verify.target import Subject, Target
+
+TOLERANCE = 1e-4
+STREAMING_TOLERANCE = 1e-5
+AGREEMENT = 0.995
+
+
+class Rule(StrEnum):
+    """How logits are compared; the report says which."""
+
+    BITWISE = "bitwise"
+    TOLERANCE = "tolerance"
+    AGREEMENT = "agreement"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`max_error` is relative to max(1, |logit|), or in steps of the integer logits where `lsb`.
+
+    `window` is the first that breaks the rule, or the one with the largest error.
+    """
+
+    ok: bool
+    rule: Rule
+    max_error: float
+    lsb: bool
+    agreement: float
+    window: int
+
+
+def rule_of(subject: Subject, target: Target) -> Rule:
+    """What the contract asks of this target for this model."""
+    if subject.quantised:
+        return Rule.BITWISE if target.own_arithmetic else Rule.AGREEMENT
+    return Rule.AGREEMENT if subject.spiking else Rule.TOLERANCE
+
+
+def judge(
+    subject: Subject, rule: Rule, logits: FloatArray, golden: FloatArray, tolerance: float = TOLERANCE
+) -> Verdict:
+    """Compare logits [n, classes] with the golden ones."""
+    if logits.shape != golden.shape:
+        return Verdict(False, rule, float("inf"), False, 0.0, 0)
+    difference = np.abs(logits.astype(np.float64) - golden)
+    difference[~np.isfinite(logits)] = np.inf
+    lsb = isinstance(subject.graph, IntGraph)
+    if isinstance(subject.graph, IntGraph):
+        errors = np.rint(difference / subject.graph.quants[subject.graph.output].scale)
+    else:
+        errors = difference / np.maximum(1.0, np.abs(golden))
+    same_label = logits.argmax(axis=1) == golden.argmax(axis=1)
+    agreement = float(same_label.mean())
+    if rule is Rule.BITWISE:
+        broken = (logits != golden).any(axis=1)
+    elif rule is Rule.TOLERANCE:
+        broken = (errors > tolerance).any(axis=1)
+    else:
+        broken = ~same_label | ~np.isfinite(logits).all(axis=1)
+    ok = agreement >= AGREEMENT and np.isfinite(logits).all() if rule is Rule.AGREEMENT else not broken.any()
+    worst = int(np.argmax(broken)) if broken.any() else int(errors.max(axis=1).argmax())
+    return Verdict(bool(ok), rule, float(errors.max()), lsb, agreement, worst)
