@@ -94,7 +94,7 @@ class Emitter:
             acc = self.unit.room(f"acc{i}", self.sum_type, -(-len(w) // 4) * 4)
             x = self.vectors[term.x]
             if x.is_events:
-                event_product(self.unit, term.w.name, w, x, acc, self.suffix)
+                event_product(self.unit, self.options, term.w.name, w, x, acc, self.suffix)
             else:
                 product(self.unit, self.options, term.w.name, w, self.operand(x), acc, self.suffix)
             sums.append(acc)

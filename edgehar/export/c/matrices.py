@@ -107,11 +107,22 @@ def blocks(w: Array) -> Stored | None:
     return Stored("blocks", w.shape[0], w.shape[1], arrays, _is_wide(w))
 
 
-def event_columns(w: Array) -> Array:
-    """One column after the other, for products with events; see `eh_spikes.h`."""
-    full = len(w) // BLOCK * BLOCK
-    words = w[:full].T.reshape(w.shape[1], -1, 4)
-    return np.concatenate([words_of(words).reshape(w.shape[1], -1), w[full:].T], axis=1).ravel()
+def store_events(w: Array, choice: str = "auto") -> Stored:
+    """The matrix w column by column for products with events; see `eh_spikes.h`.
+
+    Dense, or as entries: for each weight its row, and where every column begins. auto takes what has fewer bytes;
+    the other layouts, which go by rows, count as auto.
+    """
+    rows, columns = w.shape
+    full = rows // BLOCK * BLOCK
+    words = words_of(w[:full].T.reshape(columns, -1, 4)).reshape(columns, -1)
+    whole = Stored("dense", rows, columns, {"": np.concatenate([words, w[full:].T], axis=1).ravel()})
+    starts = np.concatenate([[0], np.cumsum(np.count_nonzero(w, axis=0))])
+    if choice == "dense" or starts[-1] > np.iinfo(np.uint16).max:
+        return whole
+    arrays = {"": w.T[w.T != 0], "rows": _columns(np.nonzero(w.T)[1], w.T), "starts": starts.astype(np.uint16)}
+    thin = Stored("entries", rows, columns, arrays, _is_wide(w.T))
+    return thin if choice == "entries" or thin.bytes < whole.bytes else whole
 
 
 def words_of(words: Array) -> Array:

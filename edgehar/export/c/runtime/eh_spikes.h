@@ -5,7 +5,7 @@
 #define EH_SPIKES_H
 
 #include "eh_int.h"
-#include "eh_words.h"
+#include "eh_sparse.h"
 
 /* Most int8 addends for which a sum is sure to fit 16 bits. */
 #define EH_ADDENDS 256
@@ -62,6 +62,20 @@ static inline void eh_events(const int8_t *w, const uint16_t *active, int n, int
         }
         for (int k = words; k < rows; k++) {
             acc[k] += column[k];
+        }
+    }
+}
+
+/* The same for a matrix without its zeros: `begin` says where each column's weights begin, `rows` where they belong. */
+static inline void eh_event_entries(const int8_t *w, const uint8_t *rows, const uint16_t *begin, int wide,
+                                    const uint16_t *active, int n, int32_t *acc, int n_rows)
+{
+    for (int r = 0; r < n_rows; r++) {
+        acc[r] = 0;
+    }
+    for (int i = 0; i < n; i++) {
+        for (int e = begin[active[i]]; e < begin[active[i] + 1]; e++) {
+            acc[eh_column(rows + (wide ? 2 * e : e), wide)] += w[e];
         }
     }
 }

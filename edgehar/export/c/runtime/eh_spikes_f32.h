@@ -2,9 +2,8 @@
 #ifndef EH_SPIKES_F32_H
 #define EH_SPIKES_F32_H
 
-#include <stdint.h>
-
 #include "eh_ieee.h"
+#include "eh_sparse.h"
 
 /* acc[r] = sum over the active inputs c of w[r, c]; `w` holds a column of `rows` weights for each input. */
 static inline void eh_events_f32(const float *w, const uint16_t *active, int n, float *acc, int rows)
@@ -16,6 +15,19 @@ static inline void eh_events_f32(const float *w, const uint16_t *active, int n, 
         const float *column = w + active[i] * rows;
         for (int r = 0; r < rows; r++) {
             acc[r] += column[r];
+        }
+    }
+}
+
+static inline void eh_event_entries_f32(const float *w, const uint8_t *rows, const uint16_t *begin, int wide,
+                                        const uint16_t *active, int n, float *acc, int n_rows)
+{
+    for (int r = 0; r < n_rows; r++) {
+        acc[r] = 0.0f;
+    }
+    for (int i = 0; i < n; i++) {
+        for (int e = begin[active[i]]; e < begin[active[i] + 1]; e++) {
+            acc[eh_column(rows + (wide ? 2 * e : e), wide)] += w[e];
         }
     }
 }
