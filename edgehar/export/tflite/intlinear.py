@@ -8,6 +8,9 @@ from edgehar.export.tflite.builder import INT8
 from edgehar.export.tflite.fixedpoint import LARGEST16, FixedPoint, Real
 from edgehar.graph.intops import IntLinear, IntTerm
 
+GATE_REACH = 32.0
+"""Sums for gates saturate here, at four times what a gate tells apart (8)."""
+
 
 def emit_linear(f: FixedPoint, op: IntLinear) -> None:
     """One product per term, each in int16 with a scale that holds its worst case, then their sum."""
@@ -46,11 +49,10 @@ def weight_scales(f: FixedPoint, op: IntLinear, term: IntTerm) -> Real:
 def scale_for(f: FixedPoint, name: str, worst: float) -> float:
     """The int16 scale for a part of the graph's tensor `name` that can reach `worst`.
 
-    An int8 or int16 tensor saturates, and so may its parts; logits are as fine as their worst case allows; gates and
-    drives keep their own unit where it suffices.
+    An int8 or int16 tensor saturates, and so may its parts; logits are as fine as their worst case allows. A gate's
+    argument keeps its own unit where that suffices, and saturates at GATE_REACH.
     """
-    dtype = f.graph.quants[name].dtype
-    if dtype != "int32":
+    if f.graph.quants[name].dtype != "int32":
         return f.fine(name)
     room = worst / LARGEST16
-    return room if name == f.graph.output else max(f.scale(name), room)
+    return room if name == f.graph.output else max(f.scale(name), min(room, GATE_REACH / LARGEST16))
