@@ -36,7 +36,7 @@ def export(
                 bundle,
                 out,
                 targets=target or (),
-                board_name=board,
+                board=board,
                 dtype=dtype,
                 form=form,
                 force=force,

@@ -12,7 +12,8 @@ from typing import Any
 
 from edgehar import __version__
 from edgehar.archive import encode_json
-from edgehar.boards.boards import Board, board
+from edgehar.boards.boards import Board
+from edgehar.boards.boards import board as find_board
 from edgehar.boards.fit import check_fit
 from edgehar.bundle import Bundle, open_bundle
 from edgehar.errors import InputError, Reason, UsageError
@@ -33,7 +34,7 @@ def export_bundle(
     out: str | Path,
     *,
     targets: Sequence[str] = (),
-    board_name: str = "",
+    board: str = "",
     dtype: str = "auto",
     form: str = "both",
     force: bool = False,
@@ -50,7 +51,7 @@ def export_bundle(
     not fit it, MissingError for an absent package and where nothing can be written.
     """
     path, place = Path(bundle), Path(out)
-    on = board(board_name) if board_name else None
+    on = find_board(board) if board else None
     _check_choice("dtype", dtype, DTYPES)
     _check_choice("form", form, FORMS)
     wanted = _targets(targets, on)
@@ -72,7 +73,7 @@ def export_bundle(
     for done, (target, request) in enumerate(requests):
         if progress is not None:
             progress(done, len(requests))
-        emitted: Emitted = resolve("targets", EMITTERS, target)(request)
+        emitted: Emitted = resolve("emitters", EMITTERS, target)(request)
         if on is not None:
             weights = emitted.weight_bytes(graph, request.dtype)
             check_fit(
@@ -104,7 +105,7 @@ def export_bundle(
 def _targets(targets: Sequence[str], on: Board | None) -> list[str]:
     """In the order of EMITTERS, once each."""
     for target in targets:
-        resolve("targets", EMITTERS, target)
+        resolve("emitters", EMITTERS, target)
         if on is not None and target not in on.formats:
             raise UsageError(
                 f"{on.name} ({on.cpu}) does not run {target}",

@@ -16,10 +16,13 @@ FLOAT_BYTES = ACCUMULATOR_BYTES = 4
 STREAM_BYTES = 1024
 """Filters, the stream's counters, smoothing and stack of a C module; `edgehar verify` measures them."""
 
+INTERPRETER_BYTES = 24 * 1024
+"""What an interpreter keeps about a file's tensors and nodes: tflite-micro's most, on a 64-bit machine."""
+
 
 def window_ram_bytes(graph: Graph, channels: int, dtype: str) -> int:
     """A whole window at once, as an interpreter runs it: its float32 input, and the most that lives beside it."""
-    arriving = FLOAT_BYTES * graph.window * (channels + graph.inputs)
+    arriving = INTERPRETER_BYTES + FLOAT_BYTES * graph.window * (channels + graph.inputs)
     width = BYTES[dtype]
     if graph.states:
         states = 2 * sum(state.size for state in graph.states)
@@ -31,7 +34,7 @@ def step_ram_bytes(graph: Graph, channels: int, dtype: str) -> int:
     """One sample at a time: the tensors of a step with the states before and after it."""
     states = 2 * sum(state.size for state in graph.states)
     tensors = sum(graph.sizes[op.out] for op in graph.step)
-    return FLOAT_BYTES * (channels + graph.inputs) + BYTES[dtype] * (states + tensors)
+    return INTERPRETER_BYTES + FLOAT_BYTES * (channels + graph.inputs) + BYTES[dtype] * (states + tensors)
 
 
 def stream_ram_bytes(graph: Graph, dtype: str, model: Mapping[str, Any]) -> int:

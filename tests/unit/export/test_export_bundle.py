@@ -120,7 +120,7 @@ def test_filters_outside_a_file_are_listed(tmp_path: Path) -> None:
 
 def test_a_chip_gets_what_it_runs(tmp_path: Path) -> None:
     path = saved(tmp_path)
-    told = export_bundle(path, tmp_path / "out", board_name="nrf52840")
+    told = export_bundle(path, tmp_path / "out", board="nrf52840")
     assert {made["target"] for made in told["exports"]} == {"tflite", "c"}
     assert told["board"] == "nrf52840"
     both = export_bundle(path, tmp_path / "desk", targets=["tflite"])
@@ -130,9 +130,9 @@ def test_a_chip_gets_what_it_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "named", "advice"),
     [
-        ({"board_name": "nrf5284O"}, "nrf5284O", "nrf52840"),
-        ({"board_name": "nrf52840", "targets": ["onnx"]}, "does not run onnx", "tflite"),
-        ({"board_name": "nrf52840", "targets": ["tflite"], "dtype": "dynamic"}, "tflite dynamic", "int8"),
+        ({"board": "nrf5284O"}, "nrf5284O", "nrf52840"),
+        ({"board": "nrf52840", "targets": ["onnx"]}, "does not run onnx", "tflite"),
+        ({"board": "nrf52840", "targets": ["tflite"], "dtype": "dynamic"}, "tflite dynamic", "int8"),
         ({"targets": ["onx"]}, "onx", "onnx"),
         ({"targets": ["c"], "dtype": "dynamic"}, "dynamic", "--dtype float32"),
         ({"dtype": "int4"}, "int4", "int8x16"),
@@ -155,13 +155,11 @@ def test_another_scheme_than_the_bundles_is_refused(tmp_path: Path) -> None:
 def test_a_model_that_does_not_fit_is_refused_with_numbers_and_the_compression(tmp_path: Path) -> None:
     path = saved(tmp_path, hidden=270, golden_windows=8)
     with pytest.raises(EdgeHarError, match=r"does not fit nrf52840: \d+ bytes of flash, .* 262144") as caught:
-        export_bundle(path, tmp_path / "out", board_name="nrf52840")
+        export_bundle(path, tmp_path / "out", board="nrf52840")
     assert caught.value.hint.startswith(f"edgehar compress {path} --quant int8")
     assert not (tmp_path / "out").exists()
     with pytest.raises(EdgeHarError, match="bytes of RAM"):
-        export_bundle(
-            saved(tmp_path, window=3000, hop=3000), tmp_path / "out", board_name="nrf52840", targets=["tflite"]
-        )
+        export_bundle(saved(tmp_path, window=3000, hop=3000), tmp_path / "out", board="nrf52840", targets=["tflite"])
 
 
 def test_a_missing_package_is_named_with_its_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
