@@ -103,7 +103,7 @@ def export_bundle(
 
 
 def _targets(targets: Sequence[str], on: Board | None) -> list[str]:
-    """In the order of EMITTERS, once each."""
+    """Once each, those of EMITTERS first and in its order."""
     for target in targets:
         resolve("emitters", EMITTERS, target)
         if on is not None and target not in on.formats:
@@ -112,7 +112,9 @@ def _targets(targets: Sequence[str], on: Board | None) -> list[str]:
                 reason=Reason.VALUE,
                 hint="it runs " + "; ".join(f"{name} {'/'.join(dtypes)}" for name, dtypes in on.formats.items()),
             )
-    return [name for name in EMITTERS if (name in targets if targets else on is None or name in on.formats)]
+    if not targets:
+        return [name for name in EMITTERS if on is None or name in on.formats]
+    return [*(name for name in EMITTERS if name in targets), *dict.fromkeys(n for n in targets if n not in EMITTERS)]
 
 
 def _forms(target: str, graph: Graph, form: str) -> tuple[str, ...]:
