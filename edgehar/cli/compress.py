@@ -37,6 +37,9 @@ def compress(
     ] = "",
     quant: Annotated[str, typer.Option(help="Quantise last: int8 or int8x16.")] = "",
     calibration: Annotated[str, typer.Option(help="search, minmax, or percentile:99.99.")] = "search",
+    qat: Annotated[
+        bool, typer.Option("--qat", help="With --quant: train on with weights and states on its grid.")
+    ] = False,
     epochs: Annotated[int, typer.Option(help="Of every fine-tuning; 0: none; default: the model's own.")] = -1,
     seed: Annotated[int, typer.Option(help="Of fine-tuning and random pruning.")] = 0,
     subjects: Annotated[str, typer.Option(help="Measure on these people: a,b. Default: the test people.")] = "",
@@ -60,7 +63,7 @@ def compress(
 
     pruning = _pruning(prune, method, schedule, min_threshold, block)
     before: list[Step] = [*_ranks(factor_w, factor_u, rank_w, rank_u), *_thresholding(iht)]
-    after = [_quantise(quant, calibration)] if quant else []
+    after = _integers(quant, calibration, qat=qat)
     fractions = _fractions(sweep, "--sweep") if sweep else []
     if not (before or after or prune or fractions):
         raise _usage("nothing to do", "give --prune 0.9, --rank-u, --iht, --quant int8 or --sweep 0,0.5,0.8,0.9")
@@ -181,10 +184,15 @@ def _thresholding(text: str) -> list[Step]:
     return [IHT(keep_w, keep_u)]
 
 
-def _quantise(scheme: str, calibration: str) -> Step:
+def _integers(scheme: str, calibration: str, *, qat: bool) -> list[Step]:
+    if qat and not scheme:
+        raise _usage("--qat without a scheme", "give --quant int8 or --quant int8x16, too")
+    if not scheme:
+        return []
+    from edgehar.compress.qat import QAT
     from edgehar.compress.quantise import Quantise
 
-    return Quantise(scheme, calibration)
+    return [QAT(scheme, calibration) if qat else Quantise(scheme, calibration)]
 
 
 def _fractions(text: str, option: str) -> list[float]:

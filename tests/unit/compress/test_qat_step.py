@@ -9,6 +9,7 @@ from factories import random_bundle
 from quantised import quantised
 
 from edgehar.bundle import open_bundle, save_bundle
+from edgehar.cli.app import main
 from edgehar.compress.data import Data
 from edgehar.compress.fakequant import on_grid, weights_on_grid
 from edgehar.compress.graphnet import GraphNet
@@ -143,3 +144,14 @@ def test_a_spiking_model_is_refused_with_what_to_do(toy_bundle, toy_dataset):
 def test_settings_are_those_of_quantise():
     with pytest.raises(UsageError, match="int4"):
         QAT(scheme="int4")
+
+
+def test_the_command_trains_on_the_grid_of_the_scheme_it_is_given(toy_bundle, toy_dataset, tmp_path, capsys):
+    save_bundle(toy_bundle("fastgrnn"), tmp_path / "toy.edgehar")
+    start = ["compress", str(tmp_path / "toy.edgehar"), "--dataset", str(toy_dataset.path), "--out"]
+    assert main([*start, str(tmp_path / "qat.edgehar"), "--quant", "int8x16", "--qat", "--epochs", "1"]) == 0
+    quant = open_bundle(tmp_path / "qat.edgehar").manifest.quant
+    assert quant["scheme"] == "int8x16"
+    assert "epochs of training" in quant["calibration"]
+    assert main([*start, str(tmp_path / "none.edgehar"), "--qat"]) == 2
+    assert "--quant int8" in capsys.readouterr().err
