@@ -1,4 +1,4 @@
-/* Gates of recurrent cells in integers. Arguments are Q12, results Q15; equations: docs/export.md.
+/* Gates of recurrent cells in integers. Arguments are Q12, results Q15; equations: edgehar/graph/intops.py.
  *
  * `table` holds tanh(k / 32) in Q15 for k = 0 .. 128. Arguments saturate where the table ends; because its last two
  * entries differ by less than 64, saturating to the last fraction below the end gives the last entry itself.

@@ -1,4 +1,4 @@
-/* Spiking neurons in integers; equations: docs/export.md. Spikes are either flags, 0 or 1 for every neuron, or events:
+/* Spiking neurons in integers; equations: edgehar/graph/intops.py. Spikes are either flags, 0 or 1 for every neuron, or events:
  * the indices of those that fired, ascending. Products with events add the columns of active inputs and nothing else.
  */
 #ifndef EH_SPIKES_H
