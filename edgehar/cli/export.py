@@ -59,7 +59,7 @@ def _lines(told: dict[str, Any], bundle: Path, out: Path) -> list[str]:
         rows.append((name, made["form"], made["dtype"], flash, ram, entry))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines += [f"no {gap['form']} form for {gap['target']}: {gap['reason']}" for gap in told["unsupported"]]
+    lines += [f"no {gap['form']} file for {gap['target']}: {gap['reason']}" for gap in told["unsupported"]]
     for made in told["exports"]:
         lines += [f"{made['files'][0]} does not run in {name}: {why}" for name, why in made["unsupported"].items()]
     if told["board"]:

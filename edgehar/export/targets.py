@@ -31,6 +31,7 @@ WEIGHT_BYTES = {FLOAT32: 4, DYNAMIC: 1, INT8: 1, INT8X16: 1}
 class Request:
     """What an emitter is asked for; `name` starts the names of its files. `small`: without what a chip never uses."""
 
+    target: str
     bundle: Bundle
     graph: Graph
     name: str

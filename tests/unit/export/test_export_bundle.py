@@ -158,8 +158,17 @@ def test_a_model_that_does_not_fit_is_refused_with_numbers_and_the_compression(t
         export_bundle(path, tmp_path / "out", board="nrf52840")
     assert caught.value.hint.startswith(f"edgehar compress {path} --quant int8")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_form_that_does_not_fit_is_left_out_where_another_does(tmp_path: Path) -> None:
+    path = saved(tmp_path, window=3000, hop=3000, golden_windows=8)
+    told = export_bundle(path, tmp_path / "out", board="nrf52840", targets=["tflite"])
+    assert [made["form"] for made in told["exports"]] == ["step"]
+    (gap,) = told["unsupported"]
+    assert gap["form"] == "window"
+    assert "bytes of RAM" in gap["reason"]
     with pytest.raises(EdgeHarError, match="bytes of RAM"):
-        export_bundle(saved(tmp_path, window=3000, hop=3000), tmp_path / "out", board="nrf52840", targets=["tflite"])
+        export_bundle(path, tmp_path / "whole", board="nrf52840", targets=["tflite"], form="window")
 
 
 def test_a_missing_package_is_named_with_its_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
