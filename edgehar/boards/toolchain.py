@@ -20,7 +20,8 @@ from edgehar.boards.qemu import COUNTS, Calls, counting_arguments, machine_argum
 from edgehar.boards.targets import LANGUAGE, Target
 from edgehar.errors import EdgeHarError, MissingError, Reason
 
-PATIENCE_S = 120.0
+PATIENCE_S = 900.0
+"""Only so that a hang ends: floats without an FPU take minutes in emulation on a busy machine."""
 OWN_HEADERS = Path(str(resources.files("edgehar.boards").joinpath("c")))
 
 

@@ -52,6 +52,8 @@ class CTarget:
         return self._floats(_core(self._program, x))
 
     def streamed(self, x: FloatArray) -> FloatArray | None:
+        if self.subject.exported is not None:
+            return None  # a module that is given has its preprocessing inside
         program = build_program(
             self.target, STREAM_MAIN, self._bare.sources, self._room("stream"), include_dirs=[self._bare.directory]
         )
@@ -87,7 +89,8 @@ class CTarget:
             text_bytes=sizes.text,
             rodata_bytes=sizes.rodata,
             ram_bytes=int(told[b"ram_bytes"]) + sizes.ram_bytes if told else None,
-            stack_bytes=int(told[b"stack_bytes"]) if told else None,
+            # On a host the dynamic linker looks up functions at their first call, on the same stack.
+            stack_bytes=int(told[b"stack_bytes"]) if told and self.target.emulator else None,
             instructions_per_step=_per_step(calls) if calls else None,
             instructions_per_decision=self._per_decision(calls) if calls else None,
         )

@@ -6,7 +6,9 @@ import numpy as np
 
 from edgehar.runtimes import make_runtime
 from edgehar.runtimes.digests import changed
+from edgehar.runtimes.stages import stages_of
 from edgehar.types import FloatArray
+from edgehar.verify.locate import first_divergence
 from edgehar.verify.target import Footprint, Subject, Trace
 
 
@@ -34,7 +36,14 @@ class RuntimeTarget:
         return {}
 
     def faults(self) -> list[str]:
-        return [f"{_spoken(name)} is not what the bundle was made with" for name in changed(self.subject.bundle) or ()]
+        bundle = self.subject.bundle
+        faults = [f"{_spoken(name)} is not what the bundle was made with" for name in changed(bundle) or ()]
+        recorded = stages_of(dict(bundle.golden))
+        if recorded and self.name == "reference":
+            now = self.subject.expected_trace(bundle.golden["x"][0])
+            found = first_divergence(self.subject.graph, now, recorded)
+            faults += [] if found is None else [f"golden window 0, since the bundle was made: {found}"]
+        return faults
 
     def footprint(self) -> Footprint:
         return Footprint()

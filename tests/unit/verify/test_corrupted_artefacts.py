@@ -1,4 +1,4 @@
-"""One weight, one scale and one table entry changed in each kind of artefact: verification fails and names the tensor."""
+"""One weight, one scale, one table entry changed in each kind of artefact: verification fails and names the tensor."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from edgehar.boards.targets import TARGETS
 from edgehar.bundle import Bundle, save_bundle
 from edgehar.export.bundles import export_bundle
 from edgehar.runtimes.digests import with_digests
+from edgehar.runtimes.lowered import int_graph_of
+from edgehar.runtimes.stages import stages
 from edgehar.verify.run import Result, Status, verify
 from tests.factories import random_bundle
 from tests.quantised import quantised
-
 
 WINDOWS = 24
 
 
 def integer_bundle(family: str, scheme: str = "int8") -> Bundle:
-    return with_digests(quantised(random_bundle(family, window=32, hop=16, golden_windows=WINDOWS), scheme))
+    bundle = quantised(random_bundle(family, window=32, hop=16, golden_windows=WINDOWS), scheme)
+    recorded = stages(int_graph_of(bundle), bundle.golden["x"][0])
+    return with_digests(replace(bundle, golden={**bundle.golden, **recorded}))
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +74,7 @@ def test_bundle_weight(fastgrnn: Bundle) -> None:
     assert result.status is Status.FAIL
     assert "the tensor 'U' is not what the bundle was made with" in result.detail
     assert "the integer constant 'U' is not what the bundle was made with" in result.detail
+    assert any("golden window 0, since the bundle was made: tensor 'pre'" in line for line in result.detail), result
 
 
 def test_bundle_scale(fastgrnn: Bundle) -> None:
@@ -160,17 +164,20 @@ def fits(onnx, tensor, kind: str) -> bool:
 
 
 def c_or_skip() -> str:
-    install = TARGETS["gcc-O3"].missing()
+    install = TARGETS["gcc-O0"].missing()
     if install is not None:
         pytest.skip(f"gcc is missing: {install}")
-    return "c:gcc-O3"
+    return "c:gcc-O0"
+
+
+def test_c_as_exported(fastgrnn: Bundle, tmp_path: Path) -> None:
+    assert run(fastgrnn, c_or_skip(), exported(fastgrnn, "c", tmp_path)).status is Status.PASS
 
 
 @pytest.mark.parametrize("constant", ["c_U", "c_W_multiplier", "c_tanh_table"])
 def test_c_constant(constant: str, fastgrnn: Bundle, tmp_path: Path) -> None:
     target = c_or_skip()
     directory = exported(fastgrnn, "c", tmp_path)
-    assert run(fastgrnn, target, directory).status is Status.PASS
     source = directory / "c" / "eh_model.c"
     text = source.read_text()
     pattern = rf"(const \w+ {constant}\b[^=]*= (?:\{{\s*)?(?:-?\d+, ){{0,9}})(-?\d+)"
