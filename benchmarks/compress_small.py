@@ -2,9 +2,9 @@
 
 A row takes the bundles that `benchmarks/accuracy.py` left of its base row (fold 0), gives FastGRNN's matrices low ranks
 by truncated singular values, trains on with the base's own recipe on the same people, quantises, and counts the
-constants of the emitted C module: weights, indices, scales, biases, tables and normaliser, and all of .rodata, which
-also has the coefficients of the sensor's filter chain. Ranks were fixed before any test figure was seen. Bundles and
-figures are cached in build/compress, so that an interrupted command goes on where it stopped.
+constants of the emitted C module: weights, scales, biases, tables, the normaliser, and the coefficients of the sensor's
+filter chain. `.bytes` is the .rodata of that module compiled for a Cortex-M4F. Ranks were fixed before any test figure
+was seen. Bundles and figures are cached in build/compress, so that an interrupted command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from rows import RESULTS, Row, merge_rows
 from snapshots import Snapshots
 from tasks import Plan, load_dataset_dir, load_plan, load_windows
 
+from edgehar.boards.targets import find_target
+from edgehar.boards.toolchain import build_program
 from edgehar.bundle import Bundle, open_bundle, save_bundle
 from edgehar.compress.data import Data
 from edgehar.compress.quantise import Quantise
@@ -36,6 +39,8 @@ from edgehar.compress.steps import Context
 from edgehar.datasets.dataset import Dataset
 from edgehar.errors import EdgeHarError
 from edgehar.evaluate.metrics import mean_std
+from edgehar.export.c.emit import emit_c
+from edgehar.export.c.harness import MAIN
 from edgehar.export.c.model import render
 from edgehar.export.c.products import Options
 from edgehar.models import restore_model
@@ -68,11 +73,11 @@ class Target:
 
 
 TARGETS = (
-    Target("compress.har2.fastgrnn.3kb", "acc.har2.fastgrnn", (7, 7), 40, "int8x16", 3072),
+    Target("compress.har2.fastgrnn.3kb", "acc.har2.fastgrnn", (7, 7), 40, "int8x16", 3072, seeds=5),
     Target("compress.uci_har6.int8.16kb", "acc.uci_har6.fastgrnn", None, 0, "int8", 16384),
 )
-PARETO = {"compress.har2.fastgrnn.3kb": ((12, 32), (10, 16), (5, 5), (4, 3))}
-"""Further ranks of a row's curve, measured with its first seed only."""
+PARETO = {"compress.har2.fastgrnn.3kb": (None, (10, 16), (5, 4), (3, 2))}
+"""Further ranks of a row's curve (None: the base's), measured with its first seed only."""
 SCHEMES = ("int8", "int8x16")
 
 
@@ -88,8 +93,10 @@ def main() -> int:
             runs = [bench.run(target, seed) for seed in seeds]
             if arguments.seeds:
                 continue
-            curve = [bench.run(replace(target, ranks=ranks), seeds[0]) for ranks in PARETO.get(target.id, ())]
-            for row in rows_of(target, runs, curve):
+            others = [replace(target, ranks=r, epochs=target.epochs if r else 0) for r in PARETO.get(target.id, ())]
+            curve = [bench.run(other, seeds[0]) for other in others]
+            rodata = compiled_rodata(open_bundle(bench.bundle(target, seeds[0], target.scheme)))
+            for row in rows_of(target, runs, curve, rodata):
                 print(f"{row.id}: {row.value:.2f} +- {row.std:.2f} {row.unit}  {dict(row.extras)}", flush=True)
                 merge_rows(RESULTS / "compress.jsonl", [row])
     except EdgeHarError as error:
@@ -133,8 +140,7 @@ class Bench:
 
     def run(self, target: Target, seed: int) -> dict[str, Any]:
         """Figures of one seed, from the cache or measured now."""
-        stem = self.out / target.name / f"seed{seed}"
-        path = stem.with_suffix(".json")
+        path = self.out / target.name / f"seed{seed}.json"
         if path.exists():
             cached: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return cached
@@ -143,13 +149,17 @@ class Bench:
         bundle = open_bundle(job.stem.with_suffix(".edgehar"))
         windows = load_windows(self.plan.task, self.folder, self.cache)
         data = Data.of(bundle, self.dataset, windows=windows)
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        found = self.measure(target, seed, bundle, data, stem)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = self.measure(target, seed, bundle, data)
         path.write_text(json.dumps(found), encoding="utf-8")
         print(f"{target.name} seed {seed}: {found}", file=sys.stderr, flush=True)
         return found
 
-    def measure(self, target: Target, seed: int, base: Bundle, data: Data, stem: Path) -> dict[str, Any]:
+    def bundle(self, target: Target, seed: int, scheme: str) -> Path:
+        """Where the quantised bundle is kept."""
+        return self.out / target.name / f"seed{seed}_{scheme}.edgehar"
+
+    def measure(self, target: Target, seed: int, base: Bundle, data: Data) -> dict[str, Any]:
         x, y = data.normaliser(data.test.x), data.test.y
         context = Context(base, data, seed)
         small, best = base, None
@@ -158,7 +168,7 @@ class Bench:
         found: dict[str, Any] = {"base": float_accuracy(base, x, y), "float": float_accuracy(small, x, y)}
         for scheme in SCHEMES:
             made = Quantise(scheme).apply(replace(context, bundle=small))
-            sha256 = save_bundle(made, stem.with_name(f"{stem.name}_{scheme}.edgehar"))
+            sha256 = save_bundle(made, self.bundle(target, seed, scheme))
             found[scheme] = {"accuracy": correct(int_logits(made, x), y), "sha256": sha256, **flash(made)}
         if best is not None:
             made = Quantise(target.scheme).apply(replace(context, bundle=best))
@@ -190,25 +200,34 @@ def correct(logits: FloatArray, y: IntArray) -> float:
 
 
 def flash(bundle: Bundle) -> dict[str, Any]:
-    """Bytes of the emitted C module's constants, with and without the sensor's filter chain."""
+    """Bytes of the emitted C module's constants, and of the sensor's filter chain among them."""
     constants = render(bundle, Options()).constants
     filters = sum(len(raw) for name, raw in constants.items() if name.endswith(FILTERS))
     return {"rodata": sum(map(len, constants.values())), "filter_chain": filters}
 
 
-def rows_of(target: Target, runs: list[dict[str, Any]], curve: list[dict[str, Any]]) -> list[Row]:
+def compiled_rodata(bundle: Bundle) -> int:
+    """Bytes of .rodata of the module, compiled; a compiler keeps single numbers in its instructions instead."""
+    with tempfile.TemporaryDirectory() as place:
+        module, built = emit_c(bundle, Path(place) / "module"), Path(place) / "built"
+        built.mkdir()
+        target = find_target("cortex-m4f")
+        return build_program(target, MAIN, module.sources, built, include_dirs=[module.directory]).sizes.rodata
+
+
+def rows_of(target: Target, runs: list[dict[str, Any]], curve: list[dict[str, Any]], rodata: int) -> list[Row]:
     """The row, its bytes, and the test-selected twin where epochs were measured."""
     measured = [run[target.scheme] for run in runs]
     scores = [run["accuracy"] for run in measured]
     command = f"python benchmarks/compress_small.py {target.id}"
     summary, bases, floats = mean_std(scores), *(mean_std([run[name] for run in runs]) for name in ("base", "float"))
     other = next(scheme for scheme in SCHEMES if scheme != target.scheme)
+    size_of = {"constants": measured[0]["rodata"], "filter_chain": measured[0]["filter_chain"], "limit": target.limit}
     extras: dict[str, Any] = {
         "scheme": target.scheme,
         "ranks": target.ranks,
-        "rodata": measured[0]["rodata"],
-        "filter_chain": measured[0]["filter_chain"],
-        "limit": target.limit,
+        "rodata": rodata,
+        **size_of,
         "base": bases["mean"],
         "float": floats["mean"],
         other: mean_std([run[other]["accuracy"] for run in runs])["mean"],
@@ -219,10 +238,7 @@ def rows_of(target: Target, runs: list[dict[str, Any]], curve: list[dict[str, An
         points = [runs[0], *curve]
         extras["pareto"] = sorted([run[s]["rodata"], s, run[s]["accuracy"]] for run in points for s in SCHEMES)
     sha256 = measured[0]["sha256"]
-    size = Row(
-        id=f"{target.id}.bytes", value=measured[0]["rodata"], unit="bytes", std=0.0, n=len(runs), command=command,
-        bundle_sha256=sha256, extras={"filter_chain": measured[0]["filter_chain"], "limit": target.limit},
-    )  # fmt: skip
+    size = Row(f"{target.id}.bytes", rodata, "bytes", 0.0, len(runs), command, sha256, extras=size_of)
     rows = [Row(target.id, summary["mean"], "%", summary["std"], len(runs), command, sha256, extras=extras), size]
     if "test_selected" in runs[0]:
         best = mean_std([run["test_selected"] for run in runs])
