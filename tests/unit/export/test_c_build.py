@@ -61,9 +61,7 @@ def test_sanitizers_have_nothing_to_say(family: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(checked.logits, plain.logits)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, target in TARGETS.items() if "gnu-" in target.compiler or "elf" in name]
-)
+@pytest.mark.parametrize("name", [name for name, target in TARGETS.items() if target.compiler.endswith("-gcc")])
 @pytest.mark.parametrize("extra", [(), ("-DEH_SCALAR",)])
 def test_cross_compilers_have_nothing_to_say(name: str, extra: tuple[str, ...], tmp_path: Path) -> None:
     target = TARGETS[name]
