@@ -74,6 +74,7 @@ class _Quantiser:
         self.per_channel: str = quant["per_channel"]
         self.ranges: Mapping[str, Any] = quant["ranges"]
         self.quants: dict[str, Quant] = {}
+        self.spikes: set[str] = set()
         self.table = tanh_table()
 
     def run(self) -> IntGraph:
@@ -150,6 +151,7 @@ class _Quantiser:
         self.quants |= dict.fromkeys(names, quant)
         spikes = [op.out, op.out.removesuffix("_next")] if op.out.endswith("_next") else [op.out]
         self.quants |= dict.fromkeys(spikes, Quant("int8", 1.0))
+        self.spikes |= set(spikes)
         self.quants[op.drive] = Quant("int32", quant.scale / (1 << DRIVE_BITS))
 
     def plan_conv(self, op: Conv) -> None:
@@ -208,7 +210,7 @@ class _Quantiser:
 
     def check_sum(self, term: Term, w: Constant) -> NDArray[np.int64]:
         """Refuse a product whose worst case leaves int32; returns the worst case of each row."""
-        largest = 1 if self.quants[term.x].scale == 1.0 else -LIMITS[self.quants[term.x].dtype][0]
+        largest = 1 if term.x in self.spikes else -LIMITS[self.quants[term.x].dtype][0]
         rows = np.abs(w.value.astype(np.int64)).sum(axis=-1) * largest
         self.check_worst(w.name, int(rows.max()))
         return np.asarray(rows)

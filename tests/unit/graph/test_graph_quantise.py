@@ -151,8 +151,10 @@ def test_a_layer_too_large_for_32_bits_is_refused_by_name():
     ranges = {name: [-1.0, 1.0] for name in graph.sizes}
     quant = {"scheme": "int8", "per_channel": "none", "calibration": "", "ranges": ranges}
     quantise(graph, quant)
-    with pytest.raises(InputError, match=r"'w_hh'.*beyond 32 bits"):
-        quantise(graph, {**quant, "scheme": "int8x16"})
+    for reach in (1.0, 32767.0):  # the second gives the state the scale 1, which spikes have, too
+        ranges = {name: [-reach, reach] for name in graph.sizes}
+        with pytest.raises(InputError, match=r"'w_hh'.*beyond 32 bits"):
+            quantise(graph, {**quant, "scheme": "int8x16", "ranges": ranges})
 
 
 def test_a_drive_too_large_for_32_bits_is_refused_by_name():
