@@ -45,6 +45,7 @@ class _Chains:
         self.functions: list[str] = []
         self.fields: list[Field] = []
         self.lines: list[str] = []
+        self.known: dict[bytes, str] = {}
 
     def chain(self, name: str, ops: Sequence[Operation], channels: tuple[str, ...]) -> int:
         """Append the function `run_NAME`; the number of channels that it gives."""
@@ -73,25 +74,36 @@ class _Chains:
         return n
 
     def floats(self, name: str, values: Any) -> str:
-        return self.unit.constant(name, np.asarray(values, np.float64).astype(np.float32))
+        """A float32 array; one with the same values is used again."""
+        stored = np.asarray(values, np.float64).astype(np.float32)
+        return self.unit.constant(self.known.setdefault(stored.tobytes(), name), stored)
+
+    def each(self, name: str, values: Any) -> str:
+        """The value of channel i; a single constant where all channels have the same."""
+        stored = np.asarray(values, np.float64).astype(np.float32)
+        return (
+            self.unit.indexed(name, stored[:1], "")
+            if (stored == stored[0]).all()
+            else f"{self.floats(name, stored)}[i]"
+        )
 
     def select(self, op: Operation, before: Sequence[str], x: str, y: str, _: str) -> None:
         self.lines += [f"{y}[{i}] = {x}[{before.index(name)}];" for i, name in enumerate(op["channels"])]
 
     def scale(self, op: Operation, before: Sequence[str], x: str, y: str, name: str) -> None:
-        self.lines += loop(len(before), f"{y}[i] = {x}[i] * {self.floats(f'{name}.factors', op['factors'])}[i];")
+        self.lines += loop(len(before), f"{y}[i] = {x}[i] * {self.each(f'{name}.factors', op['factors'])};")
 
     def normalize(self, op: Operation, before: Sequence[str], x: str, y: str, name: str) -> None:
-        mean = self.floats(f"{name}.mean", op["mean"])
-        inverse = self.floats(f"{name}.inverse_std", 1.0 / np.asarray(op["std"], np.float64))
-        self.lines += loop(len(before), f"{y}[i] = ({x}[i] - {mean}[i]) * {inverse}[i];")
+        mean = self.each(f"{name}.mean", op["mean"])
+        inverse = self.each(f"{name}.inverse_std", 1.0 / np.asarray(op["std"], np.float64))
+        self.lines += loop(len(before), f"{y}[i] = ({x}[i] - {mean}) * {inverse};")
 
     def compand(self, op: Operation, before: Sequence[str], x: str, y: str, name: str) -> None:
         self.unit.includes.add("eh_math.h")
         gain = np.asarray(op["gain"], np.float64)
-        on = np.where(gain > 0, gain, 1.0)
-        g, inverse = self.floats(f"{name}.gain", gain), self.floats(f"{name}.inverse", 1.0 / np.arcsinh(on))
-        self.lines += loop(len(before), f"{y}[i] = {g}[i] > 0.0f ? eh_asinh({g}[i] * {x}[i]) * {inverse}[i] : {x}[i];")
+        inverse = self.each(f"{name}.inverse", 1.0 / np.arcsinh(np.where(gain > 0, gain, 1.0)))
+        g = self.each(f"{name}.gain", gain)
+        self.lines += loop(len(before), f"{y}[i] = {g} > 0.0f ? eh_asinh({g} * {x}[i]) * {inverse} : {x}[i];")
 
     def rectify(self, _: Operation, before: Sequence[str], x: str, y: str, __: str) -> None:
         self.lines += loop(len(before), f"{y}[i] = {x}[i] < 0.0f ? -{x}[i] : {x}[i];")

@@ -198,3 +198,15 @@ def test_the_module_needs_nothing_but_its_own_directory(tmp_path: Path) -> None:
     export = CExport(moved, tuple(moved / source.name for source in made.sources), made.module)
 
     compile_c(export, moved / "main.c")
+
+
+def test_equal_filters_are_stored_once() -> None:
+    sos = {"op": "sos", "sos": [[0.1, 0.2, 0.1, 1.0, -1.1, 0.4]]}
+    twice = {"op": "concat", "parts": [[sos, {"op": "rectify"}], [sos]]}
+    scaled = {"op": "scale", "factors": [2.0] * 12}
+    bundle = random_bundle("gru", preprocess=(twice, scaled), inputs=12)
+
+    constants = render(bundle, Options()).constants
+
+    assert sum(len(raw) for name, raw in constants.items() if name.endswith(".sos")) == 5 * 4
+    assert [len(raw) for name, raw in constants.items() if name.endswith(".factors")] == [4]
