@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,15 @@ class Builder:
         self.nodes.append(node)
         return outputs
 
+    def drop_unread(self, outputs: Collection[str]) -> None:
+        """Remove nodes of which nothing comes: ONNX Runtime up to 1.18 computes wrong loops around them."""
+        needed, kept = set(outputs), []
+        for node in reversed(self.nodes):
+            if needed & set(node.output):
+                kept.append(node)
+                needed |= {*node.input, *(name for graph in inner_graphs(node) for name in _read(graph))}
+        self.nodes = kept[::-1]
+
     def give_away(self, reader: Builder) -> list[onnx.TensorProto]:
         """The constants that only `reader`'s nodes use: they become its own, which lets a runtime prepare them once."""
         own = {name for node in self.nodes for name in node.input}
@@ -74,6 +83,15 @@ class Builder:
 def value_info(name: str, shape: Sequence[Dim]) -> onnx.ValueInfoProto:
     """A float32 tensor of the graph's interface."""
     return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+
+
+def inner_graphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    """Bodies of a loop or a branch."""
+    return [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+
+
+def _read(graph: onnx.GraphProto) -> list[str]:
+    return [name for node in graph.node for name in node.input]
 
 
 def _same(a: NDArray[Any] | None, b: NDArray[Any]) -> bool:

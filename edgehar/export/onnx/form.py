@@ -111,6 +111,7 @@ def _graph(
     samples: str,
     shape: list[Dim],
 ) -> Made:
+    b.drop_unread([output.name for output in outputs])
     inner = [] if samples == INPUT_CHANNELS else [value_info(samples, shape)]
     name = f"{graph.family}_window" if shape[0] == "windows" else f"{graph.family}_step"
     made = helper.make_graph(b.nodes, name, inputs, outputs, list(b.constants.values()), value_info=inner)
@@ -128,6 +129,7 @@ def _scan(b: Builder, emitter: Emitter, graph: Graph, make: MakeEmitter) -> None
         inner.tensors[name] = body.free(f"{name}_t" if name in read else name)
     for op in left:
         inner.emit(op)
+    body.drop_unread([inner.tensors[state.next] for state in graph.states])
     start = _zeros(b, graph, emitter.tensors[TENSOR_X])
     carried = {state.name: state.size for state in graph.states}
     loop = helper.make_graph(
