@@ -1,7 +1,8 @@
 """The runtime of an exported TFLite file, in whichever interpreter is installed.
 
 The file lies beside the bundle (NAME.tflite next to NAME.edgehar) or is given. A whole-window file is run at every
-window's end; a step file advances one state per lane with every sample, so that no work piles up at the end.
+window's end. A recurrent model's step file advances one state per lane with every sample, so that no work piles up at
+the end; a convnet's goes on over all windows and computes each column once.
 """
 
 from __future__ import annotations
@@ -42,10 +43,14 @@ class LitertRuntime:
         self._manifest = bundle.manifest
         run = _entry(open_interpreter(content), path)
         integers = str(description.get("dtype")).startswith("int")
-        if description["form"] == "step":
-            self._stream: _Windows | _Steps = _Steps(run, Lanes(bundle.manifest.window, bundle.manifest.hop), integers)
+        window, hop = bundle.manifest.window, bundle.manifest.hop
+        self._stream: _Windows | _Steps | _Columns
+        if description["form"] == "window":
+            self._stream = _Windows(run, window, hop, integers)
+        elif "layers" in bundle.manifest.model:
+            self._stream = _Columns(run, window, hop, integers)
         else:
-            self._stream = _Windows(run, bundle.manifest.window, bundle.manifest.hop, integers)
+            self._stream = _Steps(run, Lanes(window, hop), integers)
 
     def window(self, x: FloatArray) -> FloatArray:
         return self._stream.window(check_window(x, self._manifest))
@@ -132,10 +137,7 @@ class _Steps:
 
     def __init__(self, run: Any, lanes: Lanes, integers: bool) -> None:
         self._run, self._lanes, self._integers = run, lanes, integers
-        details = run.get_input_details()
-        self._start: States = {
-            name: np.zeros(told["shape"], told["dtype"]) for name, told in details.items() if name != "x"
-        }
+        self._start = _start(run)
         self.reset()
 
     def reset(self) -> None:
@@ -149,19 +151,57 @@ class _Steps:
             self._states[plan.fresh] = self._start
         scores = None
         for lane in plan.active:
-            logits, self._states[lane] = self._advance(self._states[lane], x)
+            logits, self._states[lane] = _advance(self._run, self._states[lane], x[None], self._integers)
             scores = logits if lane == plan.done else scores
         return scores
 
     def window(self, x: FloatArray) -> FloatArray:
         states = self._start
         for sample in x:
-            logits, states = self._advance(states, sample)
+            logits, states = _advance(self._run, states, sample[None], self._integers)
         return logits
 
-    def _advance(self, states: States, x: FloatArray) -> tuple[FloatArray, States]:
-        outputs = self._run(x=_finite(x[None], self._integers), **states)
-        return np.array(outputs["logits"][0]), {name: outputs[f"{name}_next"] for name in states}
+
+class _Columns:
+    """A convnet's step: one set of states, which every step of several samples shifts on."""
+
+    def __init__(self, run: Any, window: int, hop: int, integers: bool) -> None:
+        self._run, self._window, self._hop, self._integers = run, window, hop, integers
+        self._samples = int(run.get_input_details()["x"]["shape"][0])
+        self._start = _start(run)
+        self.reset()
+
+    def reset(self) -> None:
+        self._states = self._start
+        self._pending: list[FloatArray] = []
+        self.seen = 0
+
+    def step(self, x: FloatArray) -> FloatArray | None:
+        self._pending.append(x)
+        self.seen += 1
+        if len(self._pending) < self._samples:
+            return None
+        logits, self._states = _advance(self._run, self._states, np.stack(self._pending), self._integers)
+        self._pending = []
+        since = self.seen - self._window  # a multiple of the step's samples, as window and hop are
+        return logits if since >= 0 and since % self._hop == 0 else None
+
+    def window(self, x: FloatArray) -> FloatArray:
+        states = self._start
+        for first in range(0, self._window, self._samples):
+            logits, states = _advance(self._run, states, x[first : first + self._samples], self._integers)
+        return logits
+
+
+def _start(run: Any) -> States:
+    details = run.get_input_details()
+    return {name: np.zeros(told["shape"], told["dtype"]) for name, told in details.items() if name != "x"}
+
+
+def _advance(run: Any, states: States, x: FloatArray, integers: bool) -> tuple[FloatArray, States]:
+    """Logits [classes] and next states after samples x [n, inputs]."""
+    outputs = run(x=_finite(x, integers), **states)
+    return np.array(outputs["logits"][0]), {name: outputs[f"{name}_next"] for name in states}
 
 
 def _finite(x: FloatArray, integers: bool) -> FloatArray:

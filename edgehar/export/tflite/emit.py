@@ -14,6 +14,7 @@ from edgehar.export.tflite.floats import FloatEmitter
 from edgehar.export.tflite.form import INPUT_CHANNELS, INPUT_SAMPLES, Door, Emitter, step_form, window_form
 from edgehar.export.tflite.integers import IntEmitter
 from edgehar.export.tflite.model import Signature, Subgraph
+from edgehar.export.tflite.stream import stream_form
 from edgehar.graph.graph import Graph, IntGraph
 from edgehar.graph.quantise import quantise
 from edgehar.runtimes.exported import METADATA
@@ -28,7 +29,8 @@ DTYPES = ("float32", "dynamic", *SCHEMES)
 def emit_tflite(bundle: Bundle, form: str = "window", dtype: str = "float32", *, entries: str = "both") -> bytes:
     """A TFLite file that needs nothing but an interpreter.
 
-    form    "window": logits of one whole window; "step" (recurrent models): logits and next states after one sample
+    form    "window": logits of one whole window; "step": logits and next states after one sample (a convnet: after as
+            many as its strides multiply to, see `stream`)
     dtype   "float32"; "dynamic": int8 weights, float32 in between; "int8", "int8x16" (bundles with `quant`): int8
             weights, states and columns of that width, with the integers of `edgehar.graph.quantise`
     entries signature `serving_default` takes float32 channels in physical units, `samples` what the preprocessing made
@@ -41,14 +43,8 @@ def emit_tflite(bundle: Bundle, form: str = "window", dtype: str = "float32", *,
     _check(dtype, DTYPES, "dtype")
     _check(entries, ("both", "channels", "samples"), "entries")
     graph = graph_of(bundle)
-    if form == "step" and not graph.states:
-        raise UsageError(
-            f"the model {bundle.manifest.model_id} ({graph.family}) has no step form: it has no state between samples",
-            reason=Reason.VALUE,
-            hint="export the whole window: --form window",
-        )
     entry = entry_of(graph.preprocess, graph.channels)
-    build = step_form if form == "step" else window_form
+    build = window_form if form == "window" else step_form if graph.states else stream_form
     run: Graph | IntGraph = _integer_graph(bundle, graph, dtype) if dtype in SCHEMES else graph
 
     def make(b: Builder) -> Emitter:

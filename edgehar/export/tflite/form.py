@@ -69,18 +69,18 @@ def step_form(
     subgraphs, signatures = [], []
     for i, door in enumerate(doors):
         b = Builder(door.key)
-        x = _enter(b, door, graph, rows=1)
+        x = enter(b, door, graph, rows=1)
         emitter = make(b)
         _bind_states(b, emitter, graph.states)
         emitter.bind_sample(x)
         _run_step(emitter, graph)
         for state in graph.states:  # what the head reads is the state after the sample
             emitter.tensors[state.name] = emitter.tensors[state.next]
-        _finish(b, emitter, graph)
+        finish(b, emitter, graph)
         for state in graph.states:
             b.output(b.called(emitter.next_state(state), state.next))
         subgraphs.append(b.graph)
-        signatures.append(_signature(b, door, i, graph.states))
+        signatures.append(signature_of(b, door, i, graph.states))
     return subgraphs, signatures
 
 
@@ -91,22 +91,23 @@ def window_form(
     subgraphs, signatures = [], []
     for i, door in enumerate(doors):
         b = Builder(door.key)
-        x = _enter(b, door, graph, rows=graph.window)
+        x = enter(b, door, graph, rows=graph.window)
         emitter = make(b)
         if graph.states:
             _loop(b, emitter, graph, x, cond=len(doors))
         else:
             emitter.bind_sample(b.reshape(x, (1, 1, graph.window, graph.inputs)))
             _run_step(emitter, graph)
-        _finish(b, emitter, graph)
+        finish(b, emitter, graph)
         subgraphs.append(b.graph)
-        signatures.append(_signature(b, door, i, ()))
+        signatures.append(signature_of(b, door, i, ()))
     if graph.states:
         subgraphs += [_cond(graph, make), _body(graph, make)]
     return subgraphs, signatures
 
 
-def _enter(b: Builder, door: Door, graph: Graph | IntGraph, rows: int) -> str:
+def enter(b: Builder, door: Door, graph: Graph | IntGraph, rows: int) -> str:
+    """A subgraph's input and the preprocessing behind it; the samples [rows, inputs]."""
     if door.entry is None:
         return b.input(door.input, (rows, graph.inputs))
     x = b.input(door.input, (rows, len(door.entry.channels)))
@@ -124,7 +125,7 @@ def _run_step(emitter: Emitter, graph: Graph | IntGraph) -> None:
         emitter.emit(op)
 
 
-def _finish(b: Builder, emitter: Emitter, graph: Graph | IntGraph) -> None:
+def finish(b: Builder, emitter: Emitter, graph: Graph | IntGraph) -> None:
     """The head, and the logits as the first output."""
     for op in graph.head:
         emitter.emit(op)
@@ -177,7 +178,8 @@ def _body(graph: Graph | IntGraph, make: MakeEmitter) -> Subgraph:
     return b.graph
 
 
-def _signature(b: Builder, door: Door, subgraph: int, states: Sequence[State]) -> Signature:
+def signature_of(b: Builder, door: Door, subgraph: int, states: Sequence[State]) -> Signature:
+    """Public names for a subgraph's inputs and outputs."""
     names = b.graph.outputs
     inputs = dict(zip((door.input, *(s.name for s in states)), b.graph.inputs, strict=True))
     outputs = dict(zip((OUTPUT_LOGITS, *(s.next for s in states)), names, strict=True))

@@ -9,7 +9,6 @@ from edgehar.export.tflite.fixedpoint import FixedPoint, Real
 from edgehar.export.tflite.floats import conv_options, crop_columns, is_depthwise, kernel_layout
 from edgehar.export.tflite.model import TensorQuant
 from edgehar.export.tflite.schema import Activation
-from edgehar.graph.graph import Quant
 from edgehar.graph.intops import IntConv, IntMean
 
 
@@ -71,8 +70,9 @@ def _before_skip(f: FixedPoint, op: IntConv) -> TensorQuant:
 
     y lies between lowest out - highest skip and highest out - lowest skip; outside, the sum saturates (or relu cuts).
     """
-    low, high = _ends(f.graph.quants[op.out], op.low)
-    skip_low, skip_high = _ends(f.graph.quants[op.skip])
+    skip = f.tensors[op.skip]
+    low, high = _ends(f.b.dtype(skip), f.quant_of(op.out), op.low)
+    skip_low, skip_high = _ends(f.b.dtype(skip), f.b.quant(skip) or f.quant_of(op.out))
     low, high = min(low - skip_high, 0.0), max(high - skip_low, 0.0)
     if f.graph.quants[op.out].dtype != "int8":
         return TensorQuant((max(-low, high) / 32767,))
@@ -80,7 +80,7 @@ def _before_skip(f: FixedPoint, op: IntConv) -> TensorQuant:
     return TensorQuant((scale,), (int(np.clip(round(-128 - low / scale), -128, 127)),))
 
 
-def _ends(quant: Quant, lowest: int | None = None) -> tuple[float, float]:
-    low, high = (-128, 127) if quant.dtype == "int8" else (-32768, 32767)
-    low = low if lowest is None else lowest
-    return quant.scale * (low - quant.zero_point), quant.scale * (high - quant.zero_point)
+def _ends(dtype: np.dtype[np.generic], quant: TensorQuant, lowest: int | None = None) -> tuple[float, float]:
+    low, high = (-128, 127) if dtype == INT8 else (-32768, 32767)
+    (scale,), (zero,) = quant.scale, quant.zero_point
+    return scale * ((low if lowest is None else lowest) - zero), scale * (high - zero)

@@ -15,7 +15,6 @@ RUNTIMES: Mapping[str, str] = {
     "tflite-micro": "tflite-micro",
 }
 RUN = "RUN"
-NO_STEP = "no step form: a convnet has no state between samples"
 NO_HYBRID = "tflite-micro takes no dynamic-range file"
 
 
@@ -31,8 +30,7 @@ class Cell(NamedTuple):
 CELLS = tuple(Cell(*parts) for parts in product(FAMILIES, DTYPES, FORMS, RUNTIMES))
 
 UNSUPPORTED: Mapping[Cell, str] = {
-    **{cell: NO_HYBRID for cell in CELLS if (cell.dtype, cell.runtime) == ("dynamic", "tflite-micro")},
-    **{cell: NO_STEP for cell in CELLS if cell.form == "step" and cell.family in ("cnn", "dscnn")},
+    cell: NO_HYBRID for cell in CELLS if (cell.dtype, cell.runtime) == ("dynamic", "tflite-micro")
 }
 
 

@@ -19,7 +19,7 @@ def test_a_table_of_files_and_what_to_do_next(tmp_path: Path, capsys: pytest.Cap
     assert main(["export", str(BUNDLE), "--board", "pi-4", "--out", str(out)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["FILE", "FORM", "DTYPE", "FLASH", "RAM", "INPUT"]
-    assert [line.split()[0] for line in lines[1:4]] == ["demo.tflite", "demo.onnx", "c/"]
+    assert [line.split()[0] for line in lines[1:5]] == ["demo.tflite", "demo.step.tflite", "demo.onnx", "c/"]
     assert "no step file for onnx: a cnn has no state between samples" in lines
     assert any("each fits pi-4" in line for line in lines)
     assert lines[-1].strip() == f"next: edgehar verify {BUNDLE} --export {out}"

@@ -101,7 +101,7 @@ def test_auto_takes_the_bundles_integers_where_they_exist(
 def test_what_has_no_step_says_so(tmp_path: Path) -> None:
     path = saved(tmp_path, "cnn")
     told = export_bundle(path, tmp_path / "out", targets=["onnx", "tflite"])
-    assert [(gap["target"], gap["form"]) for gap in told["unsupported"]] == [("tflite", "step"), ("onnx", "step")]
+    assert [(gap["target"], gap["form"]) for gap in told["unsupported"]] == [("onnx", "step")]
     with pytest.raises(UsageError, match="no step form"):
         export_bundle(path, tmp_path / "other", targets=["onnx"], form="step")
     assert not (tmp_path / "other").exists()

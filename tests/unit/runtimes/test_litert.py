@@ -25,6 +25,8 @@ CASES = [
     ("l2mu", "step", "int8x16"),
     ("l2mu", "window", "float32"),
     ("cnn", "window", "int8"),
+    ("cnn", "step", "int8"),
+    ("dscnn", "step", "float32"),
     ("dscnn", "window", "float32"),
 ]
 TOLERANCE = {"float32": 1e-4, "int8": 0.03, "int8x16": 1e-4}
