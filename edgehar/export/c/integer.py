@@ -23,9 +23,6 @@ from edgehar.graph.intops import (
     IntMean,
 )
 
-FAR = 1 << 30
-"""A gate's argument or a drive beyond this saturates all it reaches, so a sum that could pass it stops there."""
-
 
 class IntEmitter(Emitter):
     """Vectors are int16 within a step, states and columns have the graph's type."""
@@ -53,28 +50,18 @@ class IntEmitter(Emitter):
         self.unit.line(f"eh_widen({x.expr}, {wide}, {x.size});")
         return wide
 
-    def largest(self, name: str) -> int:
-        """The largest magnitude of a tensor's integers."""
-        return 1 if name in self.spikes else -LIMITS[self.graph.quants[name].dtype][0]
-
     def linear(self, op: IntLinear) -> None:
-        out, sums, reach = self.place(op.out), self.products(op), np.zeros(self.sizes[op.out])
-        addends = []
-        for term, acc in zip(op.terms, sums, strict=True):
-            weights = np.abs(term.w.value.astype(np.float64)).sum(axis=1)
-            reach += weights * self.largest(term.x) * term.multiplier.value / 2.0**op.shift
+        out, addends = self.place(op.out), []
+        for term, acc in zip(op.terms, self.products(op), strict=True):
             addends.append(f"(int64_t){acc}[r] * {self.scalar(term.multiplier, 'r')}" if op.shift else f"{acc}[r]")
         value = " + ".join(addends)
         if op.shift:
             value = f"eh_round64({value}, {op.shift})"
         if op.bias is not None:
             value = f"{value} + {self.array(op.bias)}[r]"
-            reach += np.abs(op.bias.value.astype(np.float64))
         dtype = self.graph.quants[op.out].dtype
-        if dtype != "int32":
-            value = clamped(value, dtype)
-        elif op.shift:
-            value = f"(int32_t)({value})" if reach.max() < FAR else f"eh_clamp64({value}, -{FAR}, {FAR})"
+        # The quantiser refuses a model in which an int32 could overflow.
+        value = f"(int32_t)({value})" if dtype == "int32" else clamped(value, dtype)
         self.unit.loop("r", out.size, [f"{out.expr}[r] = {value};"])
         self.unit.trace(op.out, out)
 
