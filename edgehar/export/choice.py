@@ -10,6 +10,7 @@ from edgehar.boards.boards import Board
 from edgehar.boards.fit import check_fit
 from edgehar.bundle import Bundle
 from edgehar.errors import InputError, Reason, UsageError
+from edgehar.export.stream import plan_stream
 from edgehar.export.targets import DYNAMIC, EMITTERS, FLOAT32, STEP, WINDOW, Request, dtypes_of, forms_of
 from edgehar.graph.graph import Graph
 from edgehar.registry import resolve
@@ -74,11 +75,14 @@ def stem_of(path: Path) -> str:
 
 def without_step(targets: Sequence[str], graph: Graph, form: str) -> list[dict[str, str]]:
     """What "both" leaves out because the model has no such form."""
-    return [
-        {"target": target, "form": STEP, "reason": f"a {graph.family} has no state between samples"}
-        for target in targets
-        if form == BOTH and forms_of(target, graph) == (WINDOW,)
-    ]
+    lacking = [target for target in targets if form == BOTH and forms_of(target, graph) == (WINDOW,)]
+    if not lacking:
+        return []
+    try:
+        plan_stream(graph)
+    except UsageError as error:
+        return [{"target": target, "form": STEP, "reason": str(error)} for target in lacking]
+    return []
 
 
 def _auto(target: str, graph: Graph, bundle: Bundle, on: Board | None) -> str:

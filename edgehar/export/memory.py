@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from edgehar.export.stream import plan_stream
 from edgehar.graph.convplan import plan_convnet
 from edgehar.graph.graph import Graph
 from edgehar.graph.ops import TENSOR_X, Conv, Linear, Op
@@ -31,10 +32,26 @@ def window_ram_bytes(graph: Graph, channels: int, dtype: str) -> int:
 
 
 def step_ram_bytes(graph: Graph, channels: int, dtype: str) -> int:
-    """One sample at a time: the tensors of a step with the states before and after it."""
-    states = 2 * sum(state.size for state in graph.states)
-    tensors = sum(graph.sizes[op.out] for op in graph.step)
-    return INTERPRETER_BYTES + FLOAT_BYTES * (channels + graph.inputs) + BYTES[dtype] * (states + tensors)
+    """One call of a step: its float32 input, the tensors of a step, and the states before and after it."""
+    if graph.states:
+        samples = 1
+        values = 2 * sum(state.size for state in graph.states) + sum(graph.sizes[op.out] for op in graph.step)
+    else:
+        plan = plan_stream(graph)
+        samples, last = plan.samples, graph.step[-1].out
+        values = _kept(plan.window_columns - plan.fresh[last], plan.fresh[last]) * graph.sizes[last]
+        for op in graph.step:
+            if isinstance(op, Conv):
+                values += _kept(plan.tails[op.out], plan.fresh[op.x]) * graph.sizes[op.x]
+                values += plan.fresh[op.out] * graph.sizes[op.out]
+                if op.skip:
+                    values += _kept(plan.skips[op.out], plan.fresh[op.skip]) * graph.sizes[op.skip]
+    return INTERPRETER_BYTES + FLOAT_BYTES * samples * (channels + graph.inputs) + BYTES[dtype] * values
+
+
+def _kept(columns: int, fresh: int) -> int:
+    """Columns of a state before and after a step, and of what it is joined to."""
+    return 3 * columns + fresh
 
 
 def stream_ram_bytes(graph: Graph, dtype: str, model: Mapping[str, Any]) -> int:

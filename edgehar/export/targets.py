@@ -10,7 +10,7 @@ from edgehar.bundle import Bundle
 from edgehar.errors import MissingError, Reason, UsageError
 from edgehar.export.memory import step_ram_bytes, stream_ram_bytes, window_ram_bytes
 from edgehar.export.preprocess import entry_of
-from edgehar.export.tflite.stream import streams
+from edgehar.export.stream import streams
 from edgehar.graph.graph import Graph
 
 WINDOW, STEP, STREAM = "window", "step", "stream"
@@ -73,7 +73,7 @@ def forms_of(target: str, graph: Graph) -> tuple[str, ...]:
     """The forms that a format has for this family; a C module streams, whatever is asked for."""
     if target == "c":
         return (STREAM,)
-    return (WINDOW, STEP) if graph.states or (target == "tflite" and streams(graph)) else (WINDOW,)
+    return (WINDOW, STEP) if graph.states or streams(graph) else (WINDOW,)
 
 
 def tflite_files(request: Request) -> Emitted:
@@ -120,18 +120,12 @@ def c_files(request: Request) -> Emitted:
 
 def _one_file(request: Request, ending: str, content: bytes, not_in: Mapping[str, str]) -> Emitted:
     entry = entry_of(request.graph.preprocess, request.graph.channels)
-    graph, channels, dtype = request.graph, len(entry.channels), request.dtype
-    if request.form == WINDOW:
-        ram = window_ram_bytes(graph, channels, dtype)
-    elif graph.states:
-        ram = step_ram_bytes(graph, channels, dtype)
-    else:
-        ram = stream_ram_bytes(graph, dtype, request.bundle.manifest.model)
+    ram = step_ram_bytes if request.form == STEP else window_ram_bytes
     stem = f"{request.name}.step" if request.form == STEP else request.name
     return Emitted(
         {f"{stem}.{ending}": content},
         flash_bytes=len(content),
-        ram_bytes=ram,
+        ram_bytes=ram(request.graph, len(entry.channels), request.dtype),
         form=request.form,
         inside=tuple(str(op["op"]) for op in entry.inside),
         outside=entry.outside,

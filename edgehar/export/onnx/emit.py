@@ -11,9 +11,11 @@ from edgehar import __version__
 from edgehar.bundle import Bundle
 from edgehar.errors import Reason, UsageError
 from edgehar.export.description import describe
+from edgehar.export.onnx.builder import Builder
 from edgehar.export.onnx.floats import FloatEmitter
-from edgehar.export.onnx.form import Made, step_form, window_form
+from edgehar.export.onnx.form import Emitter, Made, step_form, window_form
 from edgehar.export.onnx.qdq import QdqEmitter
+from edgehar.export.onnx.stream import stream_form
 from edgehar.export.preprocess import entry_of
 from edgehar.graph.graph import Graph, IntGraph
 from edgehar.graph.quantise import quantise
@@ -31,7 +33,8 @@ DTYPES = ("float32", "dynamic", "int8")
 def emit_onnx(bundle: Bundle, form: str = "window", dtype: str = "float32") -> bytes:
     """An ONNX file that needs nothing but a runtime; equal bundles give equal bytes.
 
-    form   "window": logits of whole windows; "step" (recurrent models): logits and next states after one sample
+    form   "window": logits of whole windows; "step": logits and next states after one sample (a convnet:
+           after as many as its strides multiply to, see `edgehar.export.stream`)
     dtype  "float32"; "dynamic": large matrices int8, float32 in between; "int8" (convnets with `quant`): int8 weights
            and columns between QuantizeLinear and DequantizeLinear, with the scales of `edgehar.graph.quantise`
 
@@ -40,12 +43,15 @@ def emit_onnx(bundle: Bundle, form: str = "window", dtype: str = "float32") -> b
     graph = graph_of(bundle)
     _check(bundle, graph, form, dtype)
     entry = entry_of(graph.preprocess, graph.channels)
-    if dtype == "int8":
-        integers = _integers(bundle, graph)
-        made = window_form(integers, lambda b, _: QdqEmitter(b, integers), entry)
+    run: Graph | IntGraph = _integers(bundle, graph) if dtype == "int8" else graph
+
+    def make(b: Builder, shared: Builder) -> Emitter:
+        return QdqEmitter(b, run) if isinstance(run, IntGraph) else FloatEmitter(b, shared, dynamic=dtype == "dynamic")
+
+    if form == "window":
+        made = window_form(run, make, entry)
     else:
-        build = step_form if form == "step" else window_form
-        made = build(graph, lambda b, shared: FloatEmitter(b, shared, dynamic=dtype == "dynamic"), entry)
+        made = step_form(graph, make, entry) if graph.states else stream_form(run, make, entry)
     description = {**describe(bundle, entry, form, dtype), SAMPLES: made.samples}
     return _file(made, json.dumps(description, sort_keys=True, separators=(",", ":")))
 
@@ -77,14 +83,8 @@ def _check(bundle: Bundle, graph: Graph, form: str, dtype: str) -> None:
                 reason=Reason.UNKNOWN_NAME,
                 hint=f"choose one of: {', '.join(allowed)}",
             )
-    name = f"the model {bundle.manifest.model_id} ({graph.family})"
-    if form == "step" and not graph.states:
-        raise UsageError(
-            f"{name} has no step form: it has no state between samples",
-            reason=Reason.VALUE,
-            hint="export the whole window: --form window",
-        )
     if dtype == "int8" and graph.states:
+        name = f"the model {bundle.manifest.model_id} ({graph.family})"
         raise UsageError(
             f"{name} has no int8 ONNX form: in ONNX Runtime it is larger and slower than float32",
             reason=Reason.VALUE,

@@ -13,6 +13,7 @@ import numpy as np
 from onnx import TensorProto
 
 from edgehar.export.onnx.builder import Builder
+from edgehar.export.onnx.columns import SAMPLES_AS_COLUMNS, cropped, turned
 from edgehar.graph.ops import (
     TENSOR_X,
     Accumulate,
@@ -131,29 +132,21 @@ class FloatEmitter:
         self.tensors[op.out] = self.b.op("Add", [self.tensors[op.total], self.tensors[op.x]], op.out)
 
     def conv(self, op: Conv) -> None:
-        """Columns of time are [windows, channels, time] here, as ONNX has them; x is [windows, time, channels]."""
         b, x = self.b, self.columns(op.x)
         inputs = [x, self.matrix(op.w, transpose=False), self.const(op.b)]
         ends = not op.skip and not op.relu
         y = b.op("Conv", inputs, op.out if ends else "", strides=[op.stride], group=op.groups)
         if op.skip:
-            y = b.op("Add", [y, self.cropped(op)], "" if op.relu else op.out)
+            y = b.op("Add", [y, cropped(b, self.columns(op.skip), op.skip_lag)], "" if op.relu else op.out)
         self.tensors[op.out] = b.op("Relu", [y], op.out) if op.relu else y
 
     def columns(self, name: str) -> str:
+        """The tensor as columns; the samples are turned once."""
         if name != TENSOR_X:
             return self.tensors[name]
-        if "x.columns" not in self.tensors:
-            self.tensors["x.columns"] = self.b.op("Transpose", [self.tensors[name]], "x.columns", perm=[0, 2, 1])
-        return self.tensors["x.columns"]
-
-    def cropped(self, op: Conv) -> str:
-        """The skip without `skip_lag` columns at either side."""
-        skip = self.columns(op.skip)
-        if op.skip_lag == 0:
-            return skip
-        bounds = [self.b.ints([op.skip_lag]), self.b.ints([-op.skip_lag]), self.b.ints([2])]
-        return self.b.op("Slice", [skip, *bounds])
+        if SAMPLES_AS_COLUMNS not in self.tensors:
+            self.tensors[SAMPLES_AS_COLUMNS] = turned(self.b, self.tensors[name])
+        return self.tensors[SAMPLES_AS_COLUMNS]
 
     def mean(self, op: Mean) -> None:
         inputs = [self.columns(op.x), self.b.ints([2])]

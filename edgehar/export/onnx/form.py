@@ -34,6 +34,10 @@ class Emitter(Protocol):
         """Append one operation, whose inputs are in `tensors`."""
         ...
 
+    def columns(self, name: str) -> str:
+        """A convnet's tensor as columns; those of the samples are kept as SAMPLES_AS_COLUMNS."""
+        ...
+
 
 MakeEmitter = Callable[[Builder, Builder], Emitter]
 """Makes the emitter of a graph from its builder and from the one that holds the weights (other than it in a Scan)."""
@@ -52,7 +56,7 @@ class Made:
 def window_form(graph: AnyGraph, make: MakeEmitter, entry: Entry) -> Made:
     """From channels [windows, window, channels] to logits [windows, classes]."""
     b = Builder()
-    x = _enter(b, entry)
+    x = enter(b, entry)
     emitter = make(b, b)
     emitter.tensors[TENSOR_X] = x
     if isinstance(graph, Graph) and graph.states:
@@ -61,17 +65,15 @@ def window_form(graph: AnyGraph, make: MakeEmitter, entry: Entry) -> Made:
         b.scope = SCOPE_STEP
         for op in graph.step:
             emitter.emit(op)
-    logits = _head(b, emitter, graph)
     shape: list[Dim] = ["windows", graph.window]
-    inputs = [value_info(INPUT_CHANNELS, [*shape, len(entry.channels)])]
-    outputs = [value_info(logits, ["windows", graph.classes])]
-    return _graph(b, graph, inputs, outputs, x, [*shape, graph.inputs])
+    channels = value_info(INPUT_CHANNELS, [*shape, len(entry.channels)])
+    return finish(b, emitter, graph, [channels], [], x, [*shape, graph.inputs])
 
 
 def step_form(graph: Graph, make: MakeEmitter, entry: Entry) -> Made:
     """From channels [streams, channels] and every state to logits [streams, classes] and every next state."""
     b = Builder()
-    x = _enter(b, entry)
+    x = enter(b, entry)
     emitter = make(b, b)
     emitter.tensors[TENSOR_X] = x
     b.scope = SCOPE_STEP
@@ -81,36 +83,35 @@ def step_form(graph: Graph, make: MakeEmitter, entry: Entry) -> Made:
         emitter.emit(op)
     for state in graph.states:  # what the head reads is the state after the sample
         emitter.tensors[state.name] = emitter.tensors[state.next]
-    logits = _head(b, emitter, graph)
     channels = value_info(INPUT_CHANNELS, ["streams", len(entry.channels)])
     states = [value_info(state.name, ["streams", state.size]) for state in graph.states]
     after = [value_info(state.next, ["streams", state.size]) for state in graph.states]
-    outputs = [value_info(logits, ["streams", graph.classes]), *after]
-    return _graph(b, graph, [channels, *states], outputs, x, ["streams", graph.inputs])
+    return finish(b, emitter, graph, [channels, *states], after, x, ["streams", graph.inputs])
 
 
-def _enter(b: Builder, entry: Entry) -> str:
+def enter(b: Builder, entry: Entry) -> str:
+    """The input and the preprocessing behind it; returns what that ends in."""
     b.scope = SCOPE_PREPROCESS
     return emit_preprocess(b, entry.inside, entry.channels, b.free(INPUT_CHANNELS))
 
 
-def _head(b: Builder, emitter: Emitter, graph: AnyGraph) -> str:
-    """The head, and its result under the name `logits`."""
-    b.scope = SCOPE_HEAD
-    for op in graph.head:
-        emitter.emit(op)
-    found = emitter.tensors[graph.output]
-    return found if found == OUTPUT_LOGITS else b.op("Identity", [found], OUTPUT_LOGITS)
-
-
-def _graph(
+def finish(
     b: Builder,
+    emitter: Emitter,
     graph: AnyGraph,
     inputs: list[onnx.ValueInfoProto],
-    outputs: list[onnx.ValueInfoProto],
+    states: list[onnx.ValueInfoProto],
     samples: str,
     shape: list[Dim],
 ) -> Made:
+    """The head, and the whole graph: its logits come before the next `states`; `samples` has this `shape`."""
+    b.scope = SCOPE_HEAD
+    for op in graph.head:
+        emitter.emit(op)
+    logits = emitter.tensors[graph.output]
+    if logits != OUTPUT_LOGITS:
+        logits = b.op("Identity", [logits], OUTPUT_LOGITS)
+    outputs = [value_info(logits, [shape[0], graph.classes]), *states]
     b.drop_unread([output.name for output in outputs])
     inner = [] if samples == INPUT_CHANNELS else [value_info(samples, shape)]
     name = f"{graph.family}_window" if shape[0] == "windows" else f"{graph.family}_step"

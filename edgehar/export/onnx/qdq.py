@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgehar.errors import Reason, UsageError
 from edgehar.export.onnx.builder import Builder
+from edgehar.export.onnx.columns import SAMPLES_AS_COLUMNS, cropped, turned
 from edgehar.graph.graph import IntGraph
 from edgehar.graph.intexecute import LIMITS
 from edgehar.graph.intops import IntConv, IntLinear, IntMean, IntOp
@@ -49,7 +50,7 @@ class QdqEmitter:
         ]
         y = b.op("Conv", inputs, strides=[op.stride], group=op.groups)
         if op.skip:
-            y = b.op("Add", [y, self.cropped(op)])
+            y = b.op("Add", [y, cropped(b, self.columns(op.skip), op.skip_lag)])
         if op.low > LIMITS[out.dtype][0]:  # otherwise the smallest integer is zero, and saturation does it
             y = b.op("Relu", [y])
         self.tensors[op.out] = self.rounded(y, op.out)
@@ -69,16 +70,11 @@ class QdqEmitter:
 
     def columns(self, name: str) -> str:
         """The tensor as columns; the samples are turned and quantised once."""
-        if name == TENSOR_X and "x.columns" not in self.tensors:
-            turned = self.b.op("Transpose", [self.tensors[name]], "x.columns", perm=[0, 2, 1])
-            self.tensors["x.columns"] = self.rounded(turned, TENSOR_X)
-        return self.tensors["x.columns" if name == TENSOR_X else name]
-
-    def cropped(self, op: IntConv) -> str:
-        skip = self.columns(op.skip)
-        if op.skip_lag == 0:
-            return skip
-        return self.b.op("Slice", [skip, *(self.b.ints([i]) for i in (op.skip_lag, -op.skip_lag, 2))])
+        if name != TENSOR_X:
+            return self.tensors[name]
+        if SAMPLES_AS_COLUMNS not in self.tensors:
+            self.tensors[SAMPLES_AS_COLUMNS] = self.rounded(turned(self.b, self.tensors[name]), TENSOR_X)
+        return self.tensors[SAMPLES_AS_COLUMNS]
 
     def rounded(self, y: str, name: str) -> str:
         """To integers and back, at the meaning that the integer graph gives the tensor `name`."""

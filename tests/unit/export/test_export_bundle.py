@@ -99,9 +99,10 @@ def test_auto_takes_the_bundles_integers_where_they_exist(
 
 
 def test_what_has_no_step_says_so(tmp_path: Path) -> None:
-    path = saved(tmp_path, "cnn")
+    path = saved(tmp_path, "cnn", window=33)
     told = export_bundle(path, tmp_path / "out", targets=["onnx", "tflite"])
-    assert [(gap["target"], gap["form"]) for gap in told["unsupported"]] == [("onnx", "step")]
+    assert [(gap["target"], gap["form"]) for gap in told["unsupported"]] == [("tflite", "step"), ("onnx", "step")]
+    assert all("33 samples" in gap["reason"] for gap in told["unsupported"])
     with pytest.raises(UsageError, match="no step form"):
         export_bundle(path, tmp_path / "other", targets=["onnx"], form="step")
     assert not (tmp_path / "other").exists()

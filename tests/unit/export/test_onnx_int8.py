@@ -73,6 +73,21 @@ def test_columns_are_the_integer_graphs(case: str, per_channel: str) -> None:
         assert (off == 0).mean() > 0.9, name
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_steps_give_the_windows_logits(case: str) -> None:
+    family, options = CASES[case]
+    x = np.random.default_rng(1).standard_normal((1, 32, 6)).astype(np.float32)
+    bundle = quantised(random_bundle(family, golden_windows=1, **options), x)
+    (expected,) = run(emit_onnx(bundle, "window", "int8"), x, [])
+    step = ort.InferenceSession(emit_onnx(bundle, "step", "int8"), providers=["CPUExecutionProvider"])
+    (_, samples, _), *_ = (i.shape for i in step.get_inputs())
+    states = {i.name: np.zeros((1, *i.shape[1:]), np.float32) for i in step.get_inputs()[1:]}
+    for t in range(0, 32, samples):
+        logits, *after = step.run(None, {"channels": x[:, t : t + samples], **states})
+        states = dict(zip(states, after, strict=True))
+    assert np.allclose(logits, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("scheme", ["int8", "int8x16"])
 def test_a_real_models_labels_are_the_integer_graphs(scheme: str) -> None:
     bundle = open_bundle(BUNDLE)
