@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,19 +51,11 @@ def exported_file(bundle: Bundle, target: str, given: str | Path | None = None) 
     return path
 
 
-def check_belongs(
-    description: Mapping[str, Any], bundle: Bundle, path: Path, forms: Sequence[str] = ("window",)
-) -> None:
-    """Raise InputError unless the file was made from this bundle's model and has one of `forms`."""
+def check_belongs(description: Mapping[str, Any], bundle: Bundle, path: Path) -> None:
+    """Raise InputError unless the file was made from this bundle's model."""
     if description.get("model_digest") != model_digest(bundle):
         raise InputError(
             f"{path}: was exported from another model ({description.get('model_id')}) than {bundle.manifest.model_id}",
             reason=Reason.VALUE,
             hint=f"export this bundle again: edgehar export {bundle.path or 'BUNDLE'} --out DIR",
-        )
-    if description.get("form") not in forms:
-        raise InputError(
-            f"{path}: holds one step, a live run needs whole windows",
-            reason=Reason.VALUE,
-            hint="name the file without .step, or export with --form window",
         )

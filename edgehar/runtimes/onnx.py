@@ -1,4 +1,4 @@
-"""The runtime of an exported ONNX file, in ONNX Runtime: every finished window is run whole.
+"""The runtime of an exported ONNX file, in ONNX Runtime.
 
 The file lies beside the bundle (NAME.onnx next to NAME.edgehar) or is given.
 """
@@ -15,49 +15,41 @@ import numpy as np
 from edgehar.bundle import Bundle
 from edgehar.errors import InputError, MissingError, Reason
 from edgehar.runtimes.exported import check_belongs, exported_file
-from edgehar.runtimes.newest import NewestSamples
+from edgehar.runtimes.fileruntime import FileRuntime, States
 from edgehar.runtimes.onnx_file import SAMPLES, behind_preprocessing, read_description
-from edgehar.runtimes.samples import check_samples, check_window
-from edgehar.types import FloatArray, IntArray
+from edgehar.types import FloatArray
 
 REFUSED = ("1.21.0",)  # dies of SIGILL on a Raspberry Pi 4 (microsoft/onnxruntime#23957)
 
 
-class OnnxRuntime:
-    """`edgehar.runtimes.Runtime` on an exported file; it keeps the protocol with its own file's numbers."""
+class OnnxRuntime(FileRuntime):
+    """`edgehar.runtimes.Runtime` on an exported file, NAME.onnx beside the bundle or `model`."""
 
     def __init__(self, bundle: Bundle, model: str | Path | None = None) -> None:
-        manifest = bundle.manifest
         path = exported_file(bundle, "onnx", model)
         content = path.read_bytes()
         description = read_description(content, str(path))
         check_belongs(description, bundle, path)
-        self._input = str(description.get(SAMPLES))
-        self._session = open_session(behind_preprocessing(content, self._input), str(path))
-        self._integers = description.get("dtype") == "int8"
-        self._manifest = manifest
-        self._newest = NewestSamples(manifest.window, manifest.hop, manifest.model["inputs"])
+        samples = str(description.get(SAMPLES))
+        opened = _Model(open_session(behind_preprocessing(content, samples), str(path)), samples)
+        integers = description.get("dtype") == "int8"
+        super().__init__(bundle.manifest, opened, str(description["form"]), integers=integers)
 
-    def window(self, x: FloatArray) -> FloatArray:
-        return self._logits(check_window(x, self._manifest))
 
-    def push(self, x: FloatArray) -> tuple[IntArray, FloatArray]:
-        found = [(end, self._logits(cut)) for end, cut in self._newest.windows(check_samples(x, self._manifest))]
-        logits = np.array([scores for _, scores in found], np.float32).reshape(-1, len(self._manifest.labels))
-        return np.array([end for end, _ in found], np.int64), logits
+class _Model:
+    """`fileruntime.Model` of a session: one stream of as many as the file takes."""
 
-    def reset(self) -> None:
-        self._newest.clear()
+    def __init__(self, session: Any, samples: str) -> None:
+        self._session, self._input = session, samples
+        inputs = {told.name: tuple(told.shape[1:]) for told in session.get_inputs()}
+        shape = inputs.pop(samples)
+        self._flat = len(shape) == 1  # a single sample, without an axis of time
+        self.samples = 1 if self._flat else int(shape[0])
+        self.start: States = {name: np.zeros((1, *size), np.float32) for name, size in inputs.items()}
 
-    def spike_rates(self) -> dict[str, float]:
-        """Nothing: a file does not count its spikes."""
-        return {}
-
-    def _logits(self, x: FloatArray) -> FloatArray:
-        # NaN has no integer; a window that holds one has no meaning either way.
-        x = np.nan_to_num(x) if self._integers else x
-        (logits,) = self._session.run(None, {self._input: x[None]})
-        return np.asarray(logits[0], np.float32)
+    def __call__(self, x: FloatArray, states: States) -> tuple[FloatArray, States]:
+        logits, *following = self._session.run(None, {self._input: x if self._flat else x[None], **states})
+        return np.asarray(logits[0], np.float32), dict(zip(self.start, following, strict=True))
 
 
 def open_session(content: bytes, source: str) -> Any:

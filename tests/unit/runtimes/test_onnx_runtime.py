@@ -16,7 +16,6 @@ from edgehar.errors import InputError, MissingError, Reason, UsageError
 from edgehar.graph.calibrate import calibrate
 from edgehar.runtimes import make_runtime
 from edgehar.runtimes.lowered import graph_of
-from edgehar.runtimes.newest import NewestSamples
 from edgehar.testing.runtime import check_runtime
 
 onnx = pytest.importorskip("onnx", reason="pip install 'edgehar[export]'")
@@ -56,15 +55,17 @@ def saved(
     return open_bundle(tmp_path / "model.edgehar")
 
 
+@pytest.mark.parametrize("form", ["window", "step"])
 @pytest.mark.parametrize("case", CASES)
-def test_the_file_beside_the_bundle_keeps_the_protocol(case: str, tmp_path: Path) -> None:
+def test_the_file_beside_the_bundle_keeps_the_protocol(case: str, form: str, tmp_path: Path) -> None:
     family, options = CASES[case]
-    bundle = saved(tmp_path, family, **options)
+    bundle = saved(tmp_path, family, form, **options)
     check_runtime(lambda bundle: make_runtime("onnx", bundle), bundle)
 
 
-def test_integers_keep_it_too_at_their_own_precision(tmp_path: Path) -> None:
-    bundle = saved(tmp_path, "cnn", dtype="int8", hop=6)
+@pytest.mark.parametrize("form", ["window", "step"])
+def test_integers_keep_it_too_at_their_own_precision(form: str, tmp_path: Path) -> None:
+    bundle = saved(tmp_path, "cnn", form, dtype="int8", hop=6)
     check_runtime(lambda bundle: make_runtime("onnx", bundle), bundle, tolerance=0.2)
 
 
@@ -92,11 +93,6 @@ def test_a_file_of_another_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(emit_onnx(other))
     with pytest.raises(InputError, match="another model"):
         OnnxRuntime(bundle)
-
-
-def test_a_single_step_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="one step"):
-        OnnxRuntime(saved(tmp_path, form="step"))
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a model", None])
@@ -135,15 +131,3 @@ def test_the_cut_file_is_the_same_model_without_its_preprocessing() -> None:
     assert dropped == sum(node.name.startswith("preprocess/") for node in whole.graph.node) > 0
     assert cut.graph.node[:] == whole.graph.node[dropped:]
     assert cut.metadata_props == whole.metadata_props
-
-
-@pytest.mark.parametrize(("window", "hop"), [(5, 2), (3, 7), (1, 1), (4, 4)])
-def test_windows_do_not_depend_on_the_chunks(window: int, hop: int) -> None:
-    x = np.arange(40, dtype=np.float32)[:, None]
-    expected = [(end, x[end - window : end, 0].tolist()) for end in range(window, 41, hop)]
-    for cuts in ([], [1, 2, 3, 20], list(range(1, 40)), [0, 0, 39]):
-        newest = NewestSamples(window, hop, 1)
-        found = [(end, cut[:, 0].tolist()) for part in np.split(x, cuts) for end, cut in newest.windows(part)]
-        assert found == expected
-        newest.clear()
-        assert [end for end, _ in newest.windows(x)] == [end for end, _ in expected]
