@@ -1,6 +1,6 @@
 """How many instructions a Cortex-M4F executes per sample: C modules run in QEMU, which counts them. Not cycles.
 
-    python benchmarks/mcu.py
+    python benchmarks/mcu.py [--l2mu BUNDLE]
 
 Instructions of `eh_core_step`, which takes one preprocessed sample through one window's model; compiled as
 `edgehar verify` does, with -O2. Every run's logits are compared with the reference's before a row is written.
@@ -8,7 +8,8 @@ Instructions of `eh_core_step`, which takes one preprocessed sample through one 
 Weights are seeded random numbers: without zeros, or with blocks of zeros at random places, a step executes the same
 instructions whatever the weights are. Only the spiking model's count depends on how often its neurons fire. Its
 thresholds are therefore moved until memory and hidden neurons fire as those of the L2MUs trained on WISDM do, in 5 % of
-all steps; the rates that came out of its integers stand in the row.
+all steps; the rates that came out of its integers stand in the row. `--l2mu` adds the rows of a trained one on its
+golden windows, a bundle of `benchmarks/accuracy.py acc.wisdm7.l2mu.subject`.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from rows import RESULTS, Row, merge_rows
 from edgehar.boards.qemu import Calls
 from edgehar.boards.targets import find_target
 from edgehar.boards.toolchain import Run, run_program
-from edgehar.bundle import Bundle
+from edgehar.bundle import Bundle, open_bundle
+from edgehar.compress.calibration import choose
 from edgehar.errors import EdgeHarError, Reason
 from edgehar.export.c.emit import CExport, emit_c
 from edgehar.export.c.harness import MAIN, decode, encode
-from edgehar.graph.calibrate import calibrate
 from edgehar.graph.execute import run_graph
 from edgehar.graph.intexecute import run_int_graph
 from edgehar.manifest import Contract, Manifest
@@ -129,9 +130,8 @@ def bundle(model: Mapping[str, Any], weights: Mapping[str, Any]) -> Bundle:
 
 def quantised(made: Bundle, scheme: str) -> Bundle:
     """Calibrated on its own windows."""
-    ranges = {name: list(ends) for name, ends in calibrate(graph_of(made), made.golden["x"]).items()}
-    quant = {"scheme": scheme, "per_channel": "conv", "calibration": "minmax", "ranges": ranges}
-    return replace(made, manifest=replace(made.manifest, quant=quant))
+    choice = choose(graph_of(made), made.golden["x"], scheme, "minmax", "conv")
+    return replace(made, manifest=replace(made.manifest, quant=choice.quant))
 
 
 def rates(made: Bundle) -> dict[str, float]:
@@ -180,7 +180,8 @@ def measure(case: Case) -> Row:
         unit="instructions per step",
         std=0.0,
         n=1,
-        command="python benchmarks/mcu.py",
+        command="python benchmarks/mcu.py" + (" --l2mu BUNDLE" if "wisdm" in case.id else ""),
+        bundle_sha256=made.sha256,
         extras=extras(case, made, export, run, calls),
     )
 
@@ -219,11 +220,25 @@ def extras(case: Case, made: Bundle, export: CExport, run: Run, calls: Calls) ->
     }
 
 
+def trained(path: Path) -> list[Case]:
+    """A trained spiking model, with events and without."""
+    made = open_bundle(path)
+    golden = {name: made.golden[name][:WINDOWS] for name in ("x", "logits")}
+    made = replace(made, golden=golden)
+    kinds: dict[str, Mapping[str, Any] | None] = {"event": None, "dense": {"events": False}}
+    return [
+        Case(f"mcu.m4f.l2mu_wisdm7.{kind}", lambda: made, "int8", f"trained, {made.manifest.model_id}", options=options)
+        for kind, options in kinds.items()
+    ]
+
+
 def main() -> None:
     """Measure every case and merge the rows into benchmarks/results/mcu.jsonl."""
-    argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "").parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--l2mu", type=Path, metavar="BUNDLE", help="a trained spiking bundle")
+    arguments = parser.parse_args()
     rows = []
-    for case in CASES:
+    for case in (*CASES, *(trained(arguments.l2mu) if arguments.l2mu else ())):
         rows.append(measure(case))
         print(f"{case.id}: {rows[-1].value:.0f} {rows[-1].unit}", flush=True)
     merge_rows(RESULTS / "mcu.jsonl", rows)
