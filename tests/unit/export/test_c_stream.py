@@ -37,6 +37,7 @@ CASES = {
     "cnn": {"hidden": 12, "window": 33, "hop": 6},
     "dscnn": {"hidden": 10, "window": 40, "hop": 8},
 }
+EXAMPLE = Path(__file__).parents[3] / "examples" / "c" / "decide.c"
 STATUS = {"sure": Status.OK, "unsure": Status.UNSURE, "no data": Status.NO_DATA}
 
 
@@ -116,3 +117,19 @@ def test_filters_with_memory_follow_the_pipeline(tmp_path: Path) -> None:
     assert [n for n, *_ in found] == list(range(17, 162, 16))
     assert [label for _, label, *_ in found] == [a.label for a in wanted]
     np.testing.assert_allclose([p for _, _, p, _ in found], [a.p for a in wanted], atol=1e-3)
+
+
+def test_the_example_decides_on_a_recording(tmp_path: Path) -> None:
+    bundle, x = bundle_of("dscnn", "int8x16"), signal(200)
+    export = emit_c(bundle, tmp_path / "module")
+    wanted = run_example(export, x)
+    rows = [f"{20_000_000 * i}," + ",".join(f"{v:.9g}" for v in row) for i, row in enumerate(x)]
+    csv = tmp_path / "samples.csv"
+    csv.write_text("\n".join(["t_ns," + ",".join(AXES), *rows]) + "\n")
+
+    done = subprocess.run([compile_c(export, EXAMPLE), csv], capture_output=True, text=True, check=True)
+
+    found = [line.split("  ") for line in done.stdout.splitlines()]
+    assert [line[:2] for line in found] == [[f"{(n - 1) * 0.02:.3f} s", label] for n, label, *_ in wanted]
+    for line, (_, _, p, _) in zip(found, wanted, strict=True):
+        assert float(line[2]) == pytest.approx(p, abs=0.0051)
