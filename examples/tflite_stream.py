@@ -13,13 +13,15 @@ except ImportError:
     from tflite_runtime.interpreter import Interpreter
 
 run, window = Interpreter(model_path=sys.argv[1]).get_signature_runner("serving_default"), int(sys.argv[2])
-inputs = {name: told for name, told in run.get_input_details().items() if name != "channels"}
+inputs = run.get_input_details()
+samples = inputs.pop("channels")["shape"][0]  # a convnet takes several a call
 start = {name: np.zeros(told["shape"], told["dtype"]) for name, told in inputs.items()}
-states = start
+rows, states = [], start
 for n, line in enumerate(sys.stdin, 1):
-    sample = np.array([line.split(",")[1:]], np.float32)
-    found = run(channels=sample, **states)
-    states = {name: found[f"{name}_next"] for name in states}  # raw values go back as they came
+    rows.append(line.split(",")[1:])
+    if len(rows) == samples:
+        found = run(channels=np.array(rows, np.float32), **states)
+        rows, states = [], {name: found[f"{name}_next"] for name in states}  # raw values go back as they came
     if n % window == 0:
         print(n, found["logits"][0].argmax(), *found["logits"][0], flush=True)
         states = start

@@ -81,15 +81,18 @@ def test_windows_of_the_demo_model(script: str, target: str, tmp_path: Path) -> 
         assert np.allclose(np.array(line[2:], float), logits, rtol=1e-4, atol=1e-4)
 
 
-def test_a_stream_step_by_step(tmp_path: Path) -> None:
-    needs("tflite")
+@pytest.mark.parametrize("family", ["fastgrnn", "cnn"])
+@pytest.mark.parametrize(("script", "target"), [("onnx_stream.py", "onnx"), ("tflite_stream.py", "tflite")])
+def test_a_stream_step_by_step(script: str, target: str, family: str, tmp_path: Path) -> None:
+    needs(target)
     path = tmp_path / "small.edgehar"
-    save_bundle(random_bundle("fastgrnn", golden_windows=1), path)
+    save_bundle(random_bundle(family, golden_windows=1), path)
     bundle = open_bundle(path)
     samples, x = recording(tmp_path, bundle, header=False)
-    step = exported(path, tmp_path, "tflite") / "small.step.tflite"
-    printed = run("tflite_stream.py", step, bundle.manifest.window, given=samples.read_text())
-    expected = reference(bundle, x, bundle.manifest.window)
+    step = exported(path, tmp_path, target) / f"small.step.{target}"
+    window = bundle.manifest.window
+    printed = run(script, step, *([window] if target == "tflite" else []), given=samples.read_text())
+    expected = reference(bundle, x, window)
     assert [int(line[0]) for line in printed] == list(expected)
     for line, logits in zip(printed, expected.values(), strict=True):
         assert np.allclose(np.array(line[2:], float), logits, rtol=1e-4, atol=1e-4)
