@@ -15,20 +15,25 @@ import pytest
 Tensors = dict[str, np.ndarray]
 TFLITE_PYTHON = "EDGEHAR_TFLITE_PYTHON"  # names an interpreter of an environment with tflite-runtime and numpy < 2
 
-# Runs in that environment: arrays in by stdin, arrays out by stdout, nothing of edgehar is needed.
+# Runs in that environment: a model and windows in by stdin, logits out by stdout, nothing of edgehar is needed. A
+# window file gets each window whole, a step file as many samples at a time as it takes, and its states back.
 _CHILD = """
 import io, sys
 import numpy as np
 from tflite_runtime.interpreter import Interpreter
-given = dict(np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False))
-model, key = given.pop("model").tobytes(), str(given.pop("key"))
-interpreter = Interpreter(model_content=model, num_threads=1)
-run = interpreter.get_signature_runner(key)
-rows = {n: a for n, a in given.items()}
-count = len(next(iter(rows.values()))) if rows else 1
-found = [run(**{n: a[i] for n, a in rows.items()}) for i in range(count)]
+given = np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False)
+run = Interpreter(model_content=given["model"].tobytes(), num_threads=1).get_signature_runner("samples")
+start = {n: np.zeros(told["shape"], told["dtype"]) for n, told in run.get_input_details().items()}
+samples = len(start.pop("x"))
+rows = []
+for window in given["x"]:
+    states = start
+    for at in range(0, len(window), samples):
+        found = run(x=window[at : at + samples], **states)
+        states = {n: found[n + "_next"] for n in states}
+    rows.append(found["logits"][0])
 out = io.BytesIO()
-np.savez(out, **{n: np.stack([f[n] for f in found]) for n in found[0]})
+np.save(out, np.stack(rows))
 sys.stdout.buffer.write(out.getvalue())
 """
 
@@ -41,8 +46,8 @@ def run_litert(model: bytes, inputs: Mapping[str, np.ndarray], key: str = "servi
     return {name: np.array(value) for name, value in found.items()}
 
 
-def run_tflite_runtime(model: bytes, batches: Mapping[str, np.ndarray], key: str = "serving_default") -> Tensors:
-    """Every row of `batches`, one call each, in tflite-runtime 2.14's own environment; outputs [rows, ...]."""
+def run_tflite_runtime(model: bytes, x: np.ndarray) -> np.ndarray:
+    """Logits [n, classes] of preprocessed windows x [n, window, inputs] in tflite-runtime 2.14's own environment."""
     python = os.environ.get(TFLITE_PYTHON, "")
     if not Path(python).is_file():
         pytest.skip(
@@ -50,11 +55,11 @@ def run_tflite_runtime(model: bytes, batches: Mapping[str, np.ndarray], key: str
             '.venv-tflite/bin/pip install tflite-runtime==2.14.0 "numpy<2"'
         )
     given = io.BytesIO()
-    np.savez(given, model=np.frombuffer(model, np.uint8), key=np.array(key), **batches)
-    done = subprocess.run([python, "-c", _CHILD], input=given.getvalue(), capture_output=True, check=False, timeout=300)
+    np.savez(given, model=np.frombuffer(model, np.uint8), x=x)
+    done = subprocess.run([python, "-c", _CHILD], input=given.getvalue(), capture_output=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr.decode(errors="replace")[-2000:])
-    return dict(np.load(io.BytesIO(done.stdout), allow_pickle=False))
+    return np.load(io.BytesIO(done.stdout), allow_pickle=False)
 
 
 class Micro:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from interpreters import run_tflite_runtime
 from tflite_cases import check_agreement, expected, small_bundle
@@ -22,22 +21,5 @@ def test_the_column_has_no_gap():
 def test_a_cell_is_what_the_matrix_says(cell: Cell):
     bundle = small_bundle(cell.family, cell.dtype)
     model = emit_tflite(bundle, cell.form, cell.dtype)
-    x, right = bundle.golden["x"], expected(bundle, cell.dtype)
-    if cell.form == "window":
-        found = run_tflite_runtime(model, {"x": x}, "samples")["logits"][:, 0]
-        check_agreement(found, right, cell.family, cell.dtype)
-        return
-    check_agreement(_stepped(model, x), right, cell.family, cell.dtype)
-
-
-def _stepped(model, x):
-    """All windows side by side, one call of the environment for each step."""
-    litert = pytest.importorskip("ai_edge_litert.interpreter", reason="pip install ai-edge-litert")
-    inputs = litert.Interpreter(model_content=model).get_signature_runner("samples").get_input_details()
-    states = {name: np.zeros((len(x), *told["shape"]), told["dtype"]) for name, told in inputs.items()}
-    samples = states.pop("x").shape[1]
-    found = {}
-    for at in range(0, x.shape[1], samples):
-        found = run_tflite_runtime(model, {"x": x[:, at : at + samples], **states}, "samples")
-        states = {name: found[f"{name}_next"] for name in states}
-    return found["logits"][:, 0]
+    found = run_tflite_runtime(model, bundle.golden["x"])
+    check_agreement(found, expected(bundle, cell.dtype), cell.family, cell.dtype)
