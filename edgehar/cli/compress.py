@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from edgehar.bundle import Bundle
     from edgehar.compress.data import Data
     from edgehar.compress.steps import Prune, Step
-
-SWEEP_FILES = ("sweep.json", "sweep.png")
 
 
 def compress(
@@ -79,11 +77,11 @@ def compress(
     return 0
 
 
-class _How:
-    """Seed and epochs of every fine-tuning."""
+class _How(NamedTuple):
+    """Of every fine-tuning; epochs None: the family's own."""
 
-    def __init__(self, seed: int, epochs: int | None) -> None:
-        self.seed, self.epochs = seed, epochs
+    seed: int
+    epochs: int | None
 
 
 def _compress(opened: Bundle, data: Data, steps: list[Step], out: Path, how: _How) -> dict[str, Any]:

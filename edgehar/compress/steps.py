@@ -115,6 +115,12 @@ class Prune:
             raise UsageError(
                 f"sparsity {self.sparsity}", reason=Reason.VALUE, hint="give the fraction to prune, such as 0.9"
             )
+        if not 0 <= self.min_threshold < 100:
+            raise UsageError(
+                f"a minimum threshold of {self.min_threshold} %",
+                reason=Reason.VALUE,
+                hint="give a percentage of all weights, such as 0.2",
+            )
         if self.min_threshold and self.method != "global":
             raise UsageError(
                 f"a minimum threshold with {self.method} pruning: no layer can collapse there",
@@ -167,6 +173,14 @@ class IHT:
     keep_w: float = 0.2
     keep_u: float = 0.3
     trim_every: int = TRIM_EVERY
+
+    def __post_init__(self) -> None:
+        if not (0 < self.keep_w <= 1 and 0 < self.keep_u <= 1 and self.trim_every >= 1):
+            raise UsageError(
+                f"hard thresholding to {self.keep_w}, {self.keep_u} every {self.trim_every} minibatches",
+                reason=Reason.VALUE,
+                hint="give fractions above 0 and at most 1, such as 0.2 and 0.3",
+            )
 
     def apply(self, context: Context) -> Bundle:
         model = context.restore()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgehar.compress.blocks import SINGLE, Block, Units, block_zeros, units_of
@@ -77,6 +77,7 @@ def test_a_minimum_that_leaves_too_little_to_prune_is_refused():
     assert "0.689" in refused.value.hint
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.integers(1, 400), min_size=1, max_size=6),
     st.integers(0, 50),

@@ -190,11 +190,19 @@ def test_a_quantised_bundle_is_not_pruned(toy_bundle, toy_dataset):
         {"method": "local"},
         {"schedule": "slow"},
         {"method": "random", "min_threshold": 1.0},
+        {"min_threshold": -1.0},
+        {"min_threshold": 100.0},
     ],
 )
 def test_bad_pruning_is_refused_before_anything_runs(options):
     with pytest.raises(UsageError):
         Prune(**{"sparsity": 0.5, **options})
+
+
+@pytest.mark.parametrize("fractions", [(0.0, 0.5), (0.5, 1.5), (0.5, 0.5, 0)])
+def test_bad_thresholding_is_refused_before_anything_runs(fractions):
+    with pytest.raises(UsageError, match="hard thresholding"):
+        IHT(*fractions)
 
 
 def test_every_family_has_a_recipe_that_decays_less_the_sparser_it_gets(toy_bundle):
