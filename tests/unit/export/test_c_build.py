@@ -75,6 +75,23 @@ def test_cross_compilers_have_nothing_to_say(name: str, extra: tuple[str, ...], 
         assert done.returncode == 0, done.stderr
 
 
+def test_firmware_in_cpp_may_include_the_header(tmp_path: Path) -> None:
+    need("g++", "g++")
+    export = emit_c(quantised(filtered("gru")), tmp_path / "module")
+    (tmp_path / "main.cpp").write_text(
+        '#include "eh_labels.h"\nstatic EhModel model;\n'
+        "int main() { eh_init(&model); return eh_push_sample(&model, 0) == EH_ERROR && eh_labels[0] ? 0 : 1; }\n"
+    )
+    objects = [tmp_path / f"{source.stem}.o" for source in export.sources]
+    for source, made in zip(export.sources, objects, strict=True):
+        subprocess.run(["gcc", "-std=c99", "-ffp-contract=off", "-c", source, "-o", made], check=True)
+    command = ["g++", "-Wall", "-Wextra", "-Werror", f"-I{export.directory}", tmp_path / "main.cpp", *objects, "-lm"]
+    built = subprocess.run([*command, "-o", tmp_path / "program"], capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+
+    assert subprocess.run([tmp_path / "program"], check=False).returncode == 0
+
+
 def test_cmake_builds_the_example(tmp_path: Path) -> None:
     need("cmake", "cmake")
     export = emit_c(random_bundle("fastgrnn"), tmp_path / "module")

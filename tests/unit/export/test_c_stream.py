@@ -133,3 +133,15 @@ def test_the_example_decides_on_a_recording(tmp_path: Path) -> None:
     assert [line[:2] for line in found] == [[f"{(n - 1) * 0.02:.3f} s", label] for n, label, *_ in wanted]
     for line, (_, _, p, _) in zip(found, wanted, strict=True):
         assert float(line[2]) == pytest.approx(p, abs=0.0051)
+
+
+def test_values_that_no_sensor_gives_decide_nothing(tmp_path: Path) -> None:
+    bundle, x = bundle_of("cnn", "float32"), signal(99)
+    x[45] = 3e38
+
+    found = run_example(emit_c(bundle, tmp_path / "module"), x)
+
+    wanted = Pipeline(bundle, "reference").push(chunk_of(bundle, x))
+    assert [s is Status.NO_DATA for *_, s in found] == [a.status is Status.OUT_OF_CONTRACT for a in wanted]
+    assert [label for _, label, *_ in found] == [a.label for a in wanted]
+    assert 0 < sum(label == "" for _, label, *_ in found) < len(found)

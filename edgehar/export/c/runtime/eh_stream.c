@@ -35,23 +35,20 @@ static void count_real(EhModel *model, uint32_t real)
     model->n_real += was_real(model, EH_DELAY);
 }
 
-static int is_finite(const float *sample)
+static int are_finite(const float *values, int n)
 {
-    for (int i = 0; i < EH_CHANNELS; i++) {
-        if (!(sample[i] - sample[i] == 0.0f)) {
+    for (int i = 0; i < n; i++) {
+        if (!(values[i] - values[i] == 0.0f)) {
             return 0;
         }
     }
     return 1;
 }
 
-/* Probabilities of the newest logits join the recent ones. */
-static void remember(EhModel *model)
+/* Logits p become probabilities. */
+static void softmax(float *p)
 {
-    float *p = model->recent[model->recent_next];
-    float largest, sum = 0.0f;
-    eh_scores(model, p);
-    largest = p[0];
+    float largest = p[0], sum = 0.0f;
     for (int i = 1; i < EH_CLASSES; i++) {
         largest = p[i] > largest ? p[i] : largest;
     }
@@ -62,19 +59,27 @@ static void remember(EhModel *model)
     for (int i = 0; i < EH_CLASSES; i++) {
         p[i] /= sum;
     }
-    model->recent_next = (model->recent_next + 1u) % EH_SMOOTH;
-    if (model->n_recent < EH_SMOOTH) {
-        model->n_recent++;
-    }
 }
 
+/* A window has ended; if it can be judged, its probabilities join the recent ones. */
 static EhStatus finish(EhModel *model, const EhState *state)
 {
+    float *p = model->recent[model->recent_next];
     memcpy(model->logits, eh_core_head(state, &model->scratch), sizeof model->logits);
-    model->n_windows = model->n_windows == UINT32_MAX ? 1u : model->n_windows + 1u;
+    model->any_window = 1u;
     model->judged_real = (int32_t)model->n_real;
-    if (model->judged_real >= EH_MIN_REAL) {
-        remember(model);
+    model->judged = 0u;
+    if (model->judged_real < EH_MIN_REAL) {
+        return EH_READY;
+    }
+    eh_scores(model, p);
+    if (are_finite(p, EH_CLASSES)) {
+        softmax(p);
+        model->judged = 1u;
+        model->recent_next = (model->recent_next + 1u) % EH_SMOOTH;
+        if (model->n_recent < EH_SMOOTH) {
+            model->n_recent++;
+        }
     }
     return EH_READY;
 }
@@ -119,7 +124,7 @@ EhStatus eh_push_sample(EhModel *model, const float *sample)
     if (model == NULL || sample == NULL) {
         return EH_ERROR;
     }
-    const int real = is_finite(sample);
+    const int real = are_finite(sample, EH_CHANNELS);
     if (real) {
         memcpy(model->last, sample, sizeof model->last);
     }
@@ -133,7 +138,7 @@ EhStatus eh_push_sample(EhModel *model, const float *sample)
 
 EhStatus eh_scores(const EhModel *model, float *logits)
 {
-    if (model == NULL || logits == NULL || model->n_windows == 0u) {
+    if (model == NULL || logits == NULL || model->any_window == 0u) {
         return EH_ERROR;
     }
     for (int i = 0; i < EH_CLASSES; i++) {
@@ -151,7 +156,7 @@ EhStatus eh_decide(const EhModel *model, EhDecision *decision)
     decision->p = 0.0f;
     decision->coverage = (float)model->judged_real / (float)EH_WINDOW;
     decision->certainty = EH_NO_DATA;
-    if (model->n_windows == 0u || model->judged_real < EH_MIN_REAL) {
+    if (model->judged == 0u) {
         return EH_OK;
     }
     for (int i = 0; i < EH_CLASSES; i++) {

@@ -27,7 +27,7 @@ typedef enum {
 typedef enum {
     EH_SURE = 0,
     EH_UNSURE = 1, /* the best label's probability is below the model's threshold */
-    EH_NO_DATA = 2 /* too few real samples, or no window has ended yet: label is -1 */
+    EH_NO_DATA = 2 /* too few real samples, values that no sensor gives, or no window has ended yet: label is -1 */
 } EhCertainty;
 
 typedef struct {
@@ -52,9 +52,14 @@ typedef struct {
     uint32_t left[EH_LANES];         /* samples that a lane's window still waits for; 0: the lane is free */
     uint32_t next_lane;
     uint32_t recent_next, n_recent;
-    uint32_t n_windows;              /* that have ended */
     int32_t judged_real;             /* real samples of the newest window */
+    uint8_t any_window;              /* has ended */
+    uint8_t judged;                  /* the newest window has probabilities */
 } EhModel;
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* A stream begins; also after a gap that is too long to bridge. */
 void eh_init(EhModel *model);
@@ -77,5 +82,9 @@ const EhLogit *eh_core_head(const EhState *state, EhScratch *scratch); /* raw lo
 /* Preprocessing: 1 where x [EH_INPUTS] was made, 0 while it waits for its next sample. */
 void eh_filters_start(EhFilters *filters);
 int eh_filters_push(EhFilters *filters, const float *sample, float *x);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
