@@ -135,6 +135,7 @@ def test_the_example_decides_on_a_recording(tmp_path: Path) -> None:
         assert float(line[2]) == pytest.approx(p, abs=0.0051)
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
 def test_values_that_no_sensor_gives_decide_nothing(tmp_path: Path) -> None:
     bundle, x = bundle_of("cnn", "float32"), signal(99)
     x[45] = 3e38

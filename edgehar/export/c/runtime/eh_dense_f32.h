@@ -86,7 +86,7 @@ static inline void eh_blocks_f32(const float *w, const uint8_t *columns, const u
 
 static inline float eh_relu(float v)
 {
-    return v > 0.0f ? v : 0.0f;
+    return v < 0.0f ? 0.0f : v; /* what is not a number stays so */
 }
 
 #endif
