@@ -58,6 +58,8 @@ class Aarch64Target:
             return "apt-get install qemu-user-static"
         if not self._packages().is_dir():
             return f"{self.root} has no packages in opt/edgehar/venv: install edgehar there (docs/verify.md)"
+        if self._file is not None and (self.root / "proc" / "self").exists():
+            return f"umount {self.root}/proc: it shows this machine's CPU, not the emulated one"
         absent = [name for name in self._modules() if not (self._packages() / name).exists()]
         return f"{self.root}: pip install {' '.join(absent)} there (docs/verify.md)" if absent else None
 
@@ -82,7 +84,7 @@ class Aarch64Target:
         return found[0] if found else self.root / "opt/edgehar/venv"
 
     def _modules(self) -> tuple[str, ...]:
-        own = {"numba": ("numba",), "litert": ("ai_edge_litert",), "onnxruntime": ("onnxruntime", "onnx")}
+        own = {"numba": ("numba",), "litert": ("ai_edge_litert",), "onnxruntime": ("onnxruntime",)}
         return ("numpy", "safetensors", *own.get(self.runtime, ()))
 
     def _run(self, x: FloatArray, stream: FloatArray) -> dict[str, FloatArray]:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from edgehar.bundle import open_bundle
+from edgehar.cli.app import main
 
 CLONE = Path(__file__).parents[2]
 DEMO = CLONE / "edgehar" / "demo" / "demo.edgehar"
@@ -147,3 +148,16 @@ def test_same_decisions_as_here_without_privileges(installed: Path, runtime: str
 
 def decisions(text: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines() if "label" in json.loads(line)]
+
+
+@pytest.mark.parametrize("cpu", ["cortex-a53", "cortex-a72"])
+def test_every_python_runtime_agrees_there(
+    installed: Path, cpu: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if platform.machine() == "aarch64":
+        pytest.skip("this machine is such a board itself: edgehar verify runs the same runtimes without an emulator")
+    wheels = ["ai-edge-litert>=2.0", "onnxruntime>=1.20,!=1.21.0"]
+    done = enter(installed, "/opt/edgehar/venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", *wheels)
+    assert done.returncode == 0, done.stdout + done.stderr
+    monkeypatch.setenv("EDGEHAR_ARM64_ROOT", str(installed))
+    assert main(["verify", str(DEMO), "--targets", f"{cpu}:", "--windows", "16"]) == 0, capsys.readouterr().out
