@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from factories import conv, random_bundle
 from interpreters import Micro
 from tflite_cases import SCHEMES, SMALL, check_agreement, expected, quantised, small_bundle
 
+from edgehar.compress.calibration import SEARCH, choose
 from edgehar.errors import InputError, UsageError
 from edgehar.export.tflite.emit import DTYPES, emit_tflite
 from edgehar.export.tflite.support import CELLS, RUNTIMES, UNSUPPORTED, Cell, support_table
@@ -110,6 +112,17 @@ def test_weights_may_have_one_scale_or_one_for_each_row(family: str, per_channel
     bundle = small_bundle(family, "int8", per_channel)
     found = window_logits("litert", emit_tflite(bundle, "window", "int8"), bundle.golden["x"])
     check_agreement(found, expected(bundle, "int8"), family, "int8")
+
+
+@pytest.mark.parametrize("dtype", SCHEMES)
+def test_spikes_are_the_integer_graphs_with_a_gain_for_each_neuron(dtype: str):
+    bundle = small_bundle("l2mu")
+    x = bundle.golden["x"]
+    quant = choose(graph_of(bundle), x, dtype, SEARCH, "all").quant
+    assert quant["gains"]
+    bundle = replace(bundle, manifest=replace(bundle.manifest, quant=quant))
+    found = window_logits("litert", emit_tflite(bundle, "window", dtype), x)
+    check_agreement(found, expected(bundle, dtype), "l2mu", dtype)
 
 
 @pytest.mark.parametrize("family", ["gru", "l2mu", "cnn", "dscnn"])
