@@ -41,7 +41,10 @@ def filtered(family: str, **options: object) -> Bundle:
     return random_bundle(family, preprocess=FILTERED, delay_samples=1, **options)
 
 
-@pytest.mark.parametrize("level", ["-O0", "-O2", "-O3", "-Os"])
+SLOWER = [pytest.param(level, marks=pytest.mark.slow) for level in ("-O2", "-Os")]
+
+
+@pytest.mark.parametrize("level", ["-O0", "-O3", *SLOWER])
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_compilers_have_nothing_to_say(compiler: str, level: str, tmp_path: Path) -> None:
     for name, bundle in (("l2mu", quantised(filtered("l2mu", **SPIKING))), ("cnn", filtered("cnn"))):
@@ -61,8 +64,8 @@ def test_sanitizers_have_nothing_to_say(family: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(checked.logits, plain.logits)
 
 
-@pytest.mark.parametrize("name", [name for name, target in TARGETS.items() if target.compiler.endswith("-gcc")])
-@pytest.mark.parametrize("extra", [(), ("-DEH_SCALAR",)])
+@pytest.mark.parametrize("name", ["cortex-m4f", "cortex-m55", "rv32imc", "aarch64-a53", "armhf"])
+@pytest.mark.parametrize("extra", [(), pytest.param(("-DEH_SCALAR",), marks=pytest.mark.slow)])
 def test_cross_compilers_have_nothing_to_say(name: str, extra: tuple[str, ...], tmp_path: Path) -> None:
     target = TARGETS[name]
     if target.missing() is not None:

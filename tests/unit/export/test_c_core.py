@@ -57,7 +57,7 @@ def test_integers_are_those_of_numpy(variant: str, scheme: str, tmp_path: Path) 
     graph, x = int_graph_of(bundle), bundle.golden["x"]
     export = emit_c(bundle, tmp_path / "module")
 
-    replies = run_core(export, x, "-O1", traced=1)
+    replies = run_core(export, x, traced=1)
 
     np.testing.assert_array_equal(replies.logits, raw_logits(graph, x))
     wanted = trace(run_int_graph, graph, x[0])
@@ -72,7 +72,7 @@ def test_floats_are_close_to_numpy(variant: str, tmp_path: Path) -> None:
     bundle = bundle_of(variant)
     x = bundle.golden["x"]
 
-    logits = run_core(emit_c(bundle, tmp_path / "module"), x, "-O1").logits
+    logits = run_core(emit_c(bundle, tmp_path / "module"), x).logits
 
     wanted = run_graph(graph_of(bundle), x)
     np.testing.assert_allclose(logits, wanted, rtol=0, atol=1e-4 * max(1.0, float(np.abs(wanted).max())))

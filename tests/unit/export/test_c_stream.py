@@ -48,7 +48,7 @@ def bundle_of(family: str, scheme: str) -> Bundle:
 
 def run_example(export: CExport, x: np.ndarray) -> list[tuple[int, str, float, Status]]:
     """(number of samples, label, p, status) of every decision of the example program on samples x."""
-    program = compile_c(export, export.directory / "main.c", "-O2")
+    program = compile_c(export, export.directory / "main.c")
     lines = ["t,a CSV head, which is skipped"]
     lines += [",".join("" if np.isnan(v) else f"{v:.9g}" for v in row) for row in x]
     done = subprocess.run([program], input="\n".join(lines), capture_output=True, text=True, check=True)
