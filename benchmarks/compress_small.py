@@ -93,12 +93,13 @@ def main() -> int:
             runs = [bench.run(target, seed) for seed in seeds]
             if arguments.seeds:
                 continue
-            others = [replace(target, ranks=r, epochs=target.epochs if r else 0) for r in PARETO.get(target.id, ())]
-            curve = [bench.run(other, seeds[0]) for other in others]
             rodata = compiled_rodata(open_bundle(bench.bundle(target, seeds[0], target.scheme)))
-            for row in rows_of(target, runs, curve, rodata):
-                print(f"{row.id}: {row.value:.2f} +- {row.std:.2f} {row.unit}  {dict(row.extras)}", flush=True)
-                merge_rows(RESULTS / "compress.jsonl", [row])
+            curve: list[dict[str, Any]] = []
+            publish(target, runs, curve, rodata)
+            for ranks in PARETO.get(target.id, ()):
+                other = replace(target, ranks=ranks, epochs=target.epochs if ranks else 0)
+                curve.append(bench.run(other, seeds[0]))
+                publish(target, runs, curve, rodata)
     except EdgeHarError as error:
         print(f"compress_small: {error}\n  next: {error.hint}", file=sys.stderr)
         return error.exit_code
@@ -139,20 +140,20 @@ class Bench:
         return cls(plan, folder, Dataset.open(folder), cache, cache.parent / "compress")
 
     def run(self, target: Target, seed: int) -> dict[str, Any]:
-        """Figures of one seed, from the cache or measured now."""
+        """Figures of one seed, from the cache or measured now; bytes are those of the C that is emitted now."""
         path = self.out / target.name / f"seed{seed}.json"
-        if path.exists():
-            cached: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return cached
-        job = Job(self.plan, self.folder, self.cache, 0, seed)
-        run_job(job)  # trains the base where it is not there yet
-        bundle = open_bundle(job.stem.with_suffix(".edgehar"))
-        windows = load_windows(self.plan.task, self.folder, self.cache)
-        data = Data.of(bundle, self.dataset, windows=windows)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        found = self.measure(target, seed, bundle, data)
-        path.write_text(json.dumps(found), encoding="utf-8")
-        print(f"{target.name} seed {seed}: {found}", file=sys.stderr, flush=True)
+        if not path.exists():
+            job = Job(self.plan, self.folder, self.cache, 0, seed)
+            run_job(job)  # trains the base where it is not there yet
+            base = open_bundle(job.stem.with_suffix(".edgehar"))
+            windows = load_windows(self.plan.task, self.folder, self.cache)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            measured = self.measure(target, seed, base, Data.of(base, self.dataset, windows=windows))
+            path.write_text(json.dumps(measured), encoding="utf-8")
+            print(f"{target.name} seed {seed}: {measured}", file=sys.stderr, flush=True)
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        for scheme in SCHEMES:
+            found[scheme] |= flash(open_bundle(self.bundle(target, seed, scheme)))
         return found
 
     def bundle(self, target: Target, seed: int, scheme: str) -> Path:
@@ -169,7 +170,7 @@ class Bench:
         for scheme in SCHEMES:
             made = Quantise(scheme).apply(replace(context, bundle=small))
             sha256 = save_bundle(made, self.bundle(target, seed, scheme))
-            found[scheme] = {"accuracy": correct(int_logits(made, x), y), "sha256": sha256, **flash(made)}
+            found[scheme] = {"accuracy": correct(int_logits(made, x), y), "sha256": sha256}
         if best is not None:
             made = Quantise(target.scheme).apply(replace(context, bundle=best))
             found["test_selected"] = correct(int_logits(made, x), y)
@@ -203,7 +204,7 @@ def flash(bundle: Bundle) -> dict[str, Any]:
     """Bytes of the emitted C module's constants, and of the sensor's filter chain among them."""
     constants = render(bundle, Options()).constants
     filters = sum(len(raw) for name, raw in constants.items() if name.endswith(FILTERS))
-    return {"rodata": sum(map(len, constants.values())), "filter_chain": filters}
+    return {"constants": sum(map(len, constants.values())), "filter_chain": filters}
 
 
 def compiled_rodata(bundle: Bundle) -> int:
@@ -215,6 +216,14 @@ def compiled_rodata(bundle: Bundle) -> int:
         return build_program(target, MAIN, module.sources, built, include_dirs=[module.directory]).sizes.rodata
 
 
+def publish(target: Target, runs: list[dict[str, Any]], curve: list[dict[str, Any]], rodata: int) -> None:
+    """Print the rows and put them into the results; the curve grows while its points are measured."""
+    rows = rows_of(target, runs, curve, rodata)
+    for row in rows:
+        print(f"{row.id}: {row.value:.2f} +- {row.std:.2f} {row.unit}  {dict(row.extras)}", flush=True)
+    merge_rows(RESULTS / "compress.jsonl", rows)
+
+
 def rows_of(target: Target, runs: list[dict[str, Any]], curve: list[dict[str, Any]], rodata: int) -> list[Row]:
     """The row, its bytes, and the test-selected twin where epochs were measured."""
     measured = [run[target.scheme] for run in runs]
@@ -222,7 +231,11 @@ def rows_of(target: Target, runs: list[dict[str, Any]], curve: list[dict[str, An
     command = f"python benchmarks/compress_small.py {target.id}"
     summary, bases, floats = mean_std(scores), *(mean_std([run[name] for run in runs]) for name in ("base", "float"))
     other = next(scheme for scheme in SCHEMES if scheme != target.scheme)
-    size_of = {"constants": measured[0]["rodata"], "filter_chain": measured[0]["filter_chain"], "limit": target.limit}
+    size_of = {
+        "constants": measured[0]["constants"],
+        "filter_chain": measured[0]["filter_chain"],
+        "limit": target.limit,
+    }
     extras: dict[str, Any] = {
         "scheme": target.scheme,
         "ranks": target.ranks,
@@ -236,7 +249,7 @@ def rows_of(target: Target, runs: list[dict[str, Any]], curve: list[dict[str, An
     }
     if curve:
         points = [runs[0], *curve]
-        extras["pareto"] = sorted([run[s]["rodata"], s, run[s]["accuracy"]] for run in points for s in SCHEMES)
+        extras["pareto"] = sorted([run[s]["constants"], s, run[s]["accuracy"]] for run in points for s in SCHEMES)
     sha256 = measured[0]["sha256"]
     size = Row(f"{target.id}.bytes", rodata, "bytes", 0.0, len(runs), command, sha256, extras=size_of)
     rows = [Row(target.id, summary["mean"], "%", summary["std"], len(runs), command, sha256, extras=extras), size]
