@@ -28,12 +28,13 @@ from edgehar.verify.ort import OnnxTarget
 from edgehar.verify.target import Footprint, Subject, Trace
 
 EMULATOR = "qemu-aarch64-static"
-PATIENCE_S = 900
+PATIENCE_S = 3600
+"""Only so that a hang ends: compiling kernels there takes half a minute, and many on a busy machine."""
 PARTS = {"cortex-a53": 0xD03, "cortex-a72": 0xD08}
 """Arm's part numbers, as /proc/cpuinfo shows them."""
 FILES: Mapping[str, tuple[str, Callable[[Subject], bytes]]] = {
-    "litert": ("tflite", lambda subject: LitertTarget("litert", subject).path.read_bytes()),
-    "onnxruntime": ("onnx", lambda subject: OnnxTarget("onnxruntime", subject).path.read_bytes()),
+    "litert": ("tflite", lambda subject: LitertTarget("litert", subject).window_file.read_bytes()),
+    "onnxruntime": ("onnx", lambda subject: OnnxTarget("onnxruntime", subject).window_file.read_bytes()),
 }
 # What the desk's environment would tell the board's Python and libraries.
 FOREIGN = ("PYTHONHOME", "VIRTUAL_ENV", "OPENBLAS_CORETYPE", "NUMBA_CPU_NAME", "LD_PRELOAD", "LD_LIBRARY_PATH")
@@ -67,6 +68,8 @@ class Aarch64Target:
         return self._run(x, x[:0, 0])["logits"]
 
     def streamed(self, x: FloatArray) -> FloatArray | None:
+        if self._file is not None:
+            return None  # a file of whole windows
         return self._run(np.zeros((1, self.subject.graph.window, x.shape[1]), np.float32), x).get("streamed")
 
     def trace(self, _: FloatArray) -> Trace:
@@ -75,6 +78,9 @@ class Aarch64Target:
 
     def faults(self) -> list[str]:
         return []
+
+    def logit_step(self) -> float | None:
+        return self.subject.logit_step if self.own_arithmetic else None
 
     def footprint(self) -> Footprint:
         return Footprint(file_bytes=None if self._file is None else len(self._file))
@@ -97,10 +103,9 @@ class Aarch64Target:
             if self._file is not None:
                 (directory / f"model.{FILES[self.runtime][0]}").write_bytes(self._file)
                 exported = [str(directory)]
-            done = subprocess.run(
-                [EMULATOR, "-L", str(self.root), str(self._python()), "-m", "edgehar.verify.worker", self.runtime,
-                 str(directory / "model.edgehar"), str(directory / "in.npz"), str(directory / "out.npz"), *exported],
-                env=self._environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+            done = self._board(
+                "-m", "edgehar.verify.worker", self.runtime, str(directory / "model.edgehar"),
+                str(directory / "in.npz"), str(directory / "out.npz"), *exported,
             )  # fmt: skip
             if done.returncode != 0:
                 raise EdgeHarError(
@@ -111,9 +116,20 @@ class Aarch64Target:
             with np.load(directory / "out.npz") as arrays:
                 return dict(arrays)
 
-    def _python(self) -> Path:
-        version = self._packages().parent.name  # python3.11
-        return self.root / "usr" / "bin" / version
+    def _board(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The root's Python on the emulated CPU."""
+        python = self.root / "usr" / "bin" / self._packages().parent.name  # python3.11
+        command = [EMULATOR, "-L", str(self.root), str(python), *arguments]
+        try:
+            return subprocess.run(
+                command, env=self._environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise EdgeHarError(
+                f"{self.runtime} on {self.cpu} did not end within {PATIENCE_S} s",
+                reason=Reason.VALUE,
+                hint="give it fewer windows: --windows 16",
+            ) from None
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}

@@ -17,7 +17,7 @@ from edgehar.boards.qemu import Calls
 from edgehar.boards.targets import find_target
 from edgehar.boards.toolchain import Program, Run, build_program, execute
 from edgehar.bundle import Bundle
-from edgehar.errors import EdgeHarError, MissingError, Reason
+from edgehar.errors import EdgeHarError, InputError, MissingError, Reason
 from edgehar.export.c.emit import SOURCES, CExport, emit_c
 from edgehar.export.c.harness import MAIN, Replies, decode, encode, fnv1a
 from edgehar.graph.graph import IntGraph
@@ -79,6 +79,9 @@ class CTarget:
         absent = [f"{self._export.directory}: lacks the constant '{name}'" for name in expected if name not in held]
         return differing + absent
 
+    def logit_step(self) -> float | None:
+        return self.subject.logit_step
+
     def footprint(self) -> Footprint:
         if self.target.instrumented:
             return Footprint()
@@ -136,9 +139,14 @@ class CTarget:
 
     def _floats(self, replies: Replies) -> FloatArray:
         graph = self.subject.graph
-        if isinstance(graph, IntGraph):
-            return dequantise(graph, replies.logits.astype(np.int64))
-        return replies.logits
+        integers = isinstance(graph, IntGraph)
+        if integers != (replies.logits.dtype.kind == "i"):
+            raise InputError(
+                f"{self._export.directory}: computes in {'floats' if integers else 'integers'}, unlike the bundle",
+                reason=Reason.CONTRACT,
+                hint="export it again: edgehar export BUNDLE --target c --out DIR",
+            )
+        return dequantise(graph, replies.logits.astype(np.int64)) if isinstance(graph, IntGraph) else replies.logits
 
     def _per_decision(self, calls: Mapping[str, Calls]) -> float:
         """One window's steps, the input and bookkeeping of one hop's samples, the head and the decision."""

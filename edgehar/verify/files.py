@@ -1,4 +1,4 @@
-"""What targets that run an exported file have in common: the live runtime, on a fresh file or on one that is given."""
+"""What targets that run exported files have in common: the live runtime, on fresh files or on those that are given."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgehar.errors import MissingError, Reason
+from edgehar.errors import MissingError, Reason, UsageError
 from edgehar.runtimes import Runtime
 from edgehar.types import FloatArray
 from edgehar.verify.constants import constant_faults
@@ -22,7 +22,10 @@ from edgehar.verify.target import Footprint, Subject, Trace
 
 
 class FileTarget:
-    """The whole-window file through `edgehar.runtimes`, which checks that it was made from this bundle's model."""
+    """Files through `edgehar.runtimes`, which checks that they were made from this bundle's model.
+
+    The whole-window file gives the logits, the step file, where the format has one, those of a stream.
+    """
 
     own_arithmetic = False
     ending: ClassVar[str]
@@ -36,8 +39,8 @@ class FileTarget:
         self._directory = tempfile.TemporaryDirectory(prefix="edgehar-")
 
     @abstractmethod
-    def emit(self) -> bytes:
-        """The file as the bundle gives it now."""
+    def emit(self, form: str) -> bytes:
+        """The file as the bundle gives it now; `form`: window or step. UsageError where there is none."""
 
     @abstractmethod
     def describe(self, content: bytes, source: str) -> Mapping[str, Any]:
@@ -61,46 +64,68 @@ class FileTarget:
         return f"pip install 'edgehar[{','.join(extras)}]'" if extras else None
 
     @cached_property
-    def fresh(self) -> bytes:
-        return self.emit()
+    def window_file(self) -> Path:
+        """The whole-window file under test. Raises MissingError where the named directory has none."""
+        path = self.file("window")
+        if path is None:
+            raise MissingError(
+                f"{self.subject.exported}: holds no .{self.ending} file of whole windows in {self.dtype}",
+                reason=Reason.NOT_FOUND,
+                hint=f"write one: edgehar export BUNDLE --target {self.ending} --out DIR",
+            )
+        return path
 
     @cached_property
-    def path(self) -> Path:
-        """The file under test. Raises MissingError where the named directory has none."""
+    def step_file(self) -> Path | None:
+        """The step file under test; None where there is none."""
+        try:
+            return self.file("step")
+        except UsageError:
+            return None
+
+    def file(self, form: str) -> Path | None:
+        """A fresh file, or the one of this form and dtype in the directory of exported files."""
         directory = self.subject.exported
         if directory is None:
-            path = Path(self._directory.name) / f"model.{self.ending}"
-            path.write_bytes(self.fresh)
+            path = Path(self._directory.name) / f"{form}.{self.ending}"
+            path.write_bytes(self.emit(form))
             return path
         for path in sorted(directory.rglob(f"*.{self.ending}")):
             told = self.describe(path.read_bytes(), str(path))
-            if (told.get("form"), told.get("dtype")) == ("window", self.dtype):
+            if (told.get("form"), told.get("dtype")) == (form, self.dtype):
                 return path
-        raise MissingError(
-            f"{directory}: holds no .{self.ending} file of whole windows in {self.dtype}",
-            reason=Reason.NOT_FOUND,
-            hint=f"write one: edgehar export BUNDLE --target {self.ending} --out DIR",
-        )
+        return None
+
+    def open(self, path: Path) -> Runtime:
+        """The runtime that `edgehar run` would use."""
+        module, _, name = self.runtime.partition(":")
+        runtime: Runtime = getattr(importlib.import_module(module), name)(self.subject.bundle, path)
+        return runtime
 
     @cached_property
     def live(self) -> Runtime:
-        """The runtime that `edgehar run` would use."""
-        module, _, name = self.runtime.partition(":")
-        runtime: Runtime = getattr(importlib.import_module(module), name)(self.subject.bundle, self.path)
-        return runtime
+        return self.open(self.window_file)
 
     def logits(self, x: FloatArray) -> FloatArray:
         return np.stack([self.live.window(window) for window in x])
 
     def streamed(self, x: FloatArray) -> FloatArray | None:
-        self.live.reset()
-        return self.live.push(x)[1]
+        runtime = self.live if self.step_file is None else self.open(self.step_file)
+        runtime.reset()
+        return runtime.push(x)[1]
 
     def faults(self) -> list[str]:
         if self.subject.exported is None:
             return []
-        found = self.constants(self.path.read_bytes(), str(self.path))
-        return constant_faults(found, self.constants(self.fresh, "the bundle"), str(self.path))
+        files = {"window": self.window_file, "step": self.step_file}
+        return [fault for form, path in files.items() if path is not None for fault in self._faults(form, path)]
+
+    def _faults(self, form: str, path: Path) -> list[str]:
+        found = self.constants(path.read_bytes(), str(path))
+        return constant_faults(found, self.constants(self.emit(form), "the bundle"), str(path))
+
+    def logit_step(self) -> float | None:
+        return None
 
     def footprint(self) -> Footprint:
-        return Footprint(file_bytes=self.path.stat().st_size)
+        return Footprint(file_bytes=self.window_file.stat().st_size)

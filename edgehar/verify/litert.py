@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
+from edgehar.errors import InputError, Reason
+from edgehar.runtimes import Runtime
 from edgehar.runtimes.litert import INTERPRETERS
 from edgehar.runtimes.tflite_file import read_description
 from edgehar.types import FloatArray
 from edgehar.verify.files import FileTarget
-from edgehar.verify.target import Trace
+from edgehar.verify.target import Trace, UnsupportedError
 
 
 class LitertTarget(FileTarget):
@@ -31,10 +34,21 @@ class LitertTarget(FileTarget):
             return "pip install 'edgehar[litert,export]'"
         return super().missing()
 
-    def emit(self) -> bytes:
+    def emit(self, form: str) -> bytes:
         from edgehar.export.tflite.emit import emit_tflite
 
-        return emit_tflite(self.subject.bundle, "window", self.dtype)
+        return emit_tflite(self.subject.bundle, form, self.dtype)
+
+    def open(self, path: Path) -> Runtime:
+        try:
+            return super().open(path)
+        except InputError as error:
+            if error.reason is not Reason.FORMAT or self.subject.exported is None:
+                raise
+            raise UnsupportedError(
+                f"{path} takes channels only, for tflite-micro; golden windows lie behind the preprocessing",
+                reason=Reason.FORMAT,
+            ) from None
 
     def describe(self, content: bytes, source: str) -> Mapping[str, Any]:
         return read_description(content, source)
@@ -43,6 +57,11 @@ class LitertTarget(FileTarget):
         from edgehar.verify.tflite_constants import tflite_constants
 
         return tflite_constants(content, source)
+
+    def logit_step(self) -> float | None:
+        from edgehar.verify.tflite_constants import tflite_logit_step
+
+        return tflite_logit_step(self.window_file.read_bytes(), str(self.window_file))
 
     def trace(self, x: FloatArray, /) -> Trace:
         if importlib.util.find_spec("ai_edge_litert") is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgehar.errors import InputError, Reason
-from edgehar.runtimes.onnx_file import read_description
+from edgehar.runtimes.onnx_file import SAMPLES, read_description
 from edgehar.types import FloatArray
 from edgehar.verify.files import FileTarget
 from edgehar.verify.target import Subject, Trace, UnsupportedError
@@ -34,10 +35,10 @@ class OnnxTarget(FileTarget):
     def dtype(self) -> str:
         return "float32" if self.subject.scheme is None else "int8"
 
-    def emit(self) -> bytes:
+    def emit(self, form: str) -> bytes:
         from edgehar.export.onnx.emit import emit_onnx
 
-        return emit_onnx(self.subject.bundle, "window", self.dtype)
+        return emit_onnx(self.subject.bundle, form, self.dtype)
 
     def describe(self, content: bytes, source: str) -> Mapping[str, Any]:
         return read_description(content, source)
@@ -60,22 +61,27 @@ class OnnxTarget(FileTarget):
             return {}  # between DequantizeLinear and QuantizeLinear the file's numbers are real
         from edgehar.runtimes.onnx import open_session
 
-        content = self.path.read_bytes()
-        made = {name for node in _load(content, str(self.path)).graph.node for name in node.output}
-        graph = self.subject.graph
+        path, graph = self.window_file, self.subject.graph
+        made = {name for node in _load(path.read_bytes(), str(path)).graph.node for name in node.output}
         shown = {op.out: name for op in (*graph.step, *graph.head) if (name := _spelling(op.out, made)) is not None}
-        cut, samples = behind(content, str(read_description(content, str(self.path)).get("samples")), shown.values())
-        rows = open_session(cut, str(self.path)).run(list(shown.values()), {samples: x[None]})
+        content, samples = self._behind(path, list(shown.values()))
+        rows = open_session(content, str(path)).run(list(shown.values()), {samples: x[None]})
         return {tensor: _rows(value, graph.sizes[tensor]) for tensor, value in zip(shown, rows, strict=True)}
 
+    def _behind(self, path: Path, outputs: list[str]) -> tuple[bytes, str]:
+        """The file with its preprocessed samples as an input and these tensors as outputs; the input's name."""
+        content = path.read_bytes()
+        samples = str(read_description(content, str(path)).get(SAMPLES))
+        return behind(content, samples, outputs), samples
 
-def behind(content: bytes, samples: str, outputs: Iterable[str]) -> tuple[bytes, str]:
-    """The same model with the tensor `samples` as its input and these tensors as outputs; the input's name."""
+
+def behind(content: bytes, samples: str, outputs: Iterable[str]) -> bytes:
+    """The same model with the tensor `samples` in place of the input in front of it, and these tensors as outputs."""
     import onnx
 
     model = _load(content, "the ONNX file")
     graph = model.graph
-    inner = [info for info in (*graph.input, *graph.value_info) if info.name == samples]
+    inputs = [info for info in (*graph.input, *graph.value_info) if info.name == samples]
     needed, nodes = set(outputs), []
     for node in reversed(graph.node):
         if needed & set(node.output) and samples not in node.output:
@@ -83,9 +89,9 @@ def behind(content: bytes, samples: str, outputs: Iterable[str]) -> tuple[bytes,
             needed |= {*node.input, *(name for body in _bodies(node) for inside in body.node for name in inside.input)}
     del graph.node[:], graph.input[:], graph.output[:]
     graph.node.extend(reversed(nodes))
-    graph.input.extend(inner)
+    graph.input.extend(inputs)
     graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in outputs)
-    return bytes(model.SerializeToString()), samples
+    return bytes(model.SerializeToString())
 
 
 def _bodies(node: Any) -> list[Any]:

@@ -12,7 +12,6 @@ from enum import StrEnum
 
 import numpy as np
 
-from edgehar.graph.graph import IntGraph
 from edgehar.types import FloatArray
 from edgehar.verify.target import Subject, Target
 
@@ -31,15 +30,17 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`max_error` is relative to max(1, |logit|), or in steps of the integer logits where `lsb`.
+    """`max_error` is in logits for a quantised model (`absolute`), else relative to max(1, |logit|).
 
-    `window` is the first that breaks the rule, or the one with the largest error.
+    `lsb` is the same in steps of the integer logits that the target gives; None where it gives real numbers. `window`
+    is the first that breaks the rule, or the one with the largest error.
     """
 
     ok: bool
     rule: Rule
     max_error: float
-    lsb: bool
+    absolute: bool
+    lsb: float | None
     agreement: float
     window: int
 
@@ -52,18 +53,19 @@ def rule_of(subject: Subject, target: Target) -> Rule:
 
 
 def judge(
-    subject: Subject, rule: Rule, logits: FloatArray, golden: FloatArray, tolerance: float = TOLERANCE
+    subject: Subject,
+    rule: Rule,
+    logits: FloatArray,
+    golden: FloatArray,
+    tolerance: float = TOLERANCE,
+    step: float | None = None,
 ) -> Verdict:
-    """Compare logits [n, classes] with the golden ones."""
+    """Compare logits [n, classes] with the golden ones. `step`: what one unit of the target's integers is worth."""
     if logits.shape != golden.shape:
-        return Verdict(False, rule, float("inf"), False, 0.0, 0)
+        return Verdict(False, rule, float("inf"), subject.quantised, None, 0.0, 0)
     difference = np.abs(logits.astype(np.float64) - golden)
     difference[~np.isfinite(logits)] = np.inf
-    lsb = isinstance(subject.graph, IntGraph)
-    if isinstance(subject.graph, IntGraph):
-        errors = np.rint(difference / subject.graph.quants[subject.graph.output].scale)
-    else:
-        errors = difference / np.maximum(1.0, np.abs(golden))
+    errors = difference if subject.quantised else difference / np.maximum(1.0, np.abs(golden))
     same_label = logits.argmax(axis=1) == golden.argmax(axis=1)
     agreement = float(same_label.mean())
     if rule is Rule.BITWISE:
@@ -74,4 +76,6 @@ def judge(
         broken = ~same_label | ~np.isfinite(logits).all(axis=1)
     ok = agreement >= AGREEMENT and np.isfinite(logits).all() if rule is Rule.AGREEMENT else not broken.any()
     worst = int(np.argmax(broken)) if broken.any() else int(errors.max(axis=1).argmax())
-    return Verdict(bool(ok), rule, float(errors.max()), lsb, agreement, worst)
+    largest = float(errors.max())
+    lsb = None if step is None or not subject.quantised else largest / step
+    return Verdict(bool(ok), rule, largest, subject.quantised, lsb, agreement, worst)

@@ -129,7 +129,7 @@ def _run(name: str, subject: Subject, x: FloatArray, golden: FloatArray) -> Resu
     except EdgeHarError as error:
         return Result(name, Status.FAIL, detail=(str(error), *([f"next: {error.hint}"] if error.hint else [])))
     rule = rule_of(subject, target)
-    verdict = judge(subject, rule, logits, golden)
+    verdict = judge(subject, rule, logits, golden, step=target.logit_step())
     faults = target.faults()
     detail = [*faults]
     if not verdict.ok:

@@ -45,6 +45,9 @@ class RuntimeTarget:
             faults += [] if found is None else [f"golden window 0, since the bundle was made: {found}"]
         return faults
 
+    def logit_step(self) -> float | None:
+        return self.subject.logit_step
+
     def footprint(self) -> Footprint:
         return Footprint()
 

@@ -52,6 +52,11 @@ class Subject:
     def spiking(self) -> bool:
         return bool(self.bundle.manifest.model["family"] == "l2mu")
 
+    @property
+    def logit_step(self) -> float | None:
+        """What one unit of our own integer logits is worth; None for a float model."""
+        return self.graph.quants[self.graph.output].scale if isinstance(self.graph, IntGraph) else None
+
     def expected_trace(self, x: FloatArray) -> Trace:
         """Every tensor of window x [window, inputs] as NumPy computes it."""
         return trace(run_int_graph if self.quantised else run_graph, self.graph, x)
@@ -94,6 +99,10 @@ class Target(Protocol):
 
     def faults(self) -> list[str]:
         """Constants that are not what the bundle was made with, each named with where it differs."""
+        ...
+
+    def logit_step(self) -> float | None:
+        """What one unit of its integer logits is worth; None where it makes real numbers of them, or none at all."""
         ...
 
     def footprint(self) -> Footprint:

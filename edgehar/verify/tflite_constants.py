@@ -1,12 +1,14 @@
 """Constants, scales and zero points in a TFLite file, by subgraph and tensor name.
 
 Field numbers are those of TensorFlow Lite's public `schema.fbs`: Model 2 subgraphs, 4 buffers; SubGraph 0 tensors,
-4 name; Tensor 1 type, 2 buffer, 3 name, 4 quantization; QuantizationParameters 2 scale, 3 zero_point; Buffer 0 data.
+2 outputs, 3 operators, 4 name; Operator 1 inputs, 2 outputs; Tensor 1 type, 2 buffer, 3 name, 4 quantization;
+QuantizationParameters 2 scale, 3 zero_point; Buffer 0 data.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import flatbuffers.encode
 import flatbuffers.number_types
@@ -23,8 +25,20 @@ FLAGS = flatbuffers.number_types
 
 def tflite_constants(content: bytes, source: str) -> dict[str, NDArray[Any]]:
     """{"subgraph/tensor": value, "scale of subgraph/tensor": scales, ...}. Raises InputError for a damaged file."""
+    return _whole(_read, content, source)
+
+
+def tflite_logit_step(content: bytes, source: str) -> float | None:
+    """What one unit of the integers is worth that become the float32 logits at the end; None where there are none."""
+    return _whole(_read_step, content, source)
+
+
+Found = TypeVar("Found")
+
+
+def _whole(read: Callable[[bytes], Found], content: bytes, source: str) -> Found:
     try:
-        return _read(content)
+        return read(content)
     except Exception as error:
         # flatbuffers follows whatever offsets it finds; what a damaged one raises is struct's, NumPy's or its own
         if isinstance(error, MemoryError):
@@ -36,8 +50,30 @@ def tflite_constants(content: bytes, source: str) -> dict[str, NDArray[Any]]:
         ) from None
 
 
+def _read_step(content: bytes) -> float | None:
+    """Integers become logits by DEQUANTIZE, whose input has a scale, or by a product with a constant NAME_scale."""
+    constants = _read(content)
+    for subgraph in _tables(_model(content), 2):
+        tensors = [f"{_text(subgraph, 4)}/{_text(tensor, 3)}" for tensor in _tables(subgraph, 0)]
+        types = [TYPES[_scalar(tensor, 1, FLAGS.Int8Flags)] for tensor in _tables(subgraph, 0)]
+        results = {int(i) for i in _numbers(subgraph, 2, np.int32) if types[int(i)] == np.float32}
+        for operator in _tables(subgraph, 3):
+            if results & set(_numbers(operator, 2, np.int32).tolist()):
+                for i in _numbers(operator, 1, np.int32):
+                    scale = constants.get(f"scale of {tensors[i]}")
+                    if tensors[i].endswith("_scale"):
+                        scale = constants.get(tensors[i])
+                    if scale is not None and len(scale.ravel()) == 1:
+                        return float(scale.ravel()[0])
+    return None
+
+
+def _model(content: bytes) -> Any:
+    return flatbuffers.table.Table(content, flatbuffers.encode.Get(FLAGS.UOffsetTFlags.packer_type, content, 0))
+
+
 def _read(content: bytes) -> dict[str, NDArray[Any]]:
-    model = flatbuffers.table.Table(content, flatbuffers.encode.Get(FLAGS.UOffsetTFlags.packer_type, content, 0))
+    model = _model(content)
     buffers = [_numbers(table, 0, np.uint8) for table in _tables(model, 4)]
     found: dict[str, NDArray[Any]] = {}
     for subgraph in _tables(model, 2):

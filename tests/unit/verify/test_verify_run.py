@@ -14,11 +14,14 @@ from edgehar.bundle import Bundle, save_bundle
 from edgehar.cli.app import main
 from edgehar.errors import InputError, UsageError
 from edgehar.runtimes.digests import with_digests
+from edgehar.runtimes.lowered import int_graph_of
 from edgehar.verify.choose import choose_targets
+from edgehar.verify.litert import LitertTarget
 from edgehar.verify.report import report_json, report_lines
 from edgehar.verify.run import Status, verify
 from edgehar.verify.target import Footprint, Subject, Trace, UnsupportedError
 from tests.factories import random_bundle
+from tests.quantised import quantised
 
 
 class Pretender:
@@ -51,6 +54,9 @@ class Pretender:
 
     def faults(self) -> list[str]:
         return []
+
+    def logit_step(self) -> float | None:
+        return self.subject.logit_step
 
     def footprint(self) -> Footprint:
         return Footprint(text_bytes=100, instructions_per_step=12.0)
@@ -98,6 +104,45 @@ def test_the_tolerance_is_the_contracts(bundle: Bundle, pretend) -> None:
     for error, status in ((0.9e-4, Status.PASS), (1.2e-4, Status.FAIL)):
         name = pretend(spoil=staticmethod(lambda logits, e=error: (logits + e * scale).astype(np.float32)))
         assert verify(bundle, "b", [name]).results[0].status is status
+
+
+def test_errors_of_a_quantised_model_are_in_logits_and_in_the_targets_own_steps(bundle: Bundle, pretend) -> None:
+    small = with_digests(quantised(bundle, "int8"))
+    graph = int_graph_of(small)
+    own = graph.quants[graph.output].scale
+    wrong = staticmethod(lambda logits: logits + np.float32(0.25) * (np.arange(len(logits)) == 7)[:, None])
+    ours = pretend("ours", spoil=wrong)
+    coarse = pretend("coarse", spoil=wrong, own_arithmetic=False, logit_step=lambda _: 0.125)
+    real = pretend("real", spoil=wrong, own_arithmetic=False, logit_step=lambda _: None)
+    report = verify(small, "b.edgehar", ["reference", ours, coarse, real])
+    told = report_json(report)["targets"]
+    assert [t["status"] for t in told] == ["PASS", "FAIL", "PASS", "PASS"]
+    assert [t["max_err"] for t in told] == [0, *[pytest.approx(0.25, rel=1e-4)] * 3]
+    assert {t["max_err_unit"] for t in told} == {"logits"}
+    assert [t["max_err_lsb"] for t in told] == [
+        0,
+        pytest.approx(0.25 / own, rel=1e-3),
+        pytest.approx(2, rel=1e-3),
+        None,
+    ]
+    lines = report_lines(report)
+    assert "2.5e-01 (2 LSB)" in next(line for line in lines if line.startswith("coarse"))
+    assert "LSB" not in next(line for line in lines if line.startswith("real"))
+    assert "in logits" in lines[-1]
+
+
+@pytest.mark.parametrize("family", ["fastgrnn", "l2mu"])
+def test_litert_names_the_unit_of_its_logits(family: str) -> None:
+    pytest.importorskip("flatbuffers")
+    small = quantised(random_bundle(family, window=16, hop=8, golden_windows=4), "int8")
+    target = LitertTarget("litert", Subject(small))
+    unit = target.logit_step()
+    graph = int_graph_of(small)
+    if family == "l2mu":  # counts spikes in the unit of the graph
+        assert unit == pytest.approx(graph.quants[graph.output].scale, rel=1e-6)
+    else:  # as fine as int16 allows: every golden logit fits
+        assert np.abs(small.golden["logits"]).max() / 32768 < unit < 0.01
+    assert LitertTarget("litert", Subject(random_bundle(family, window=16, hop=8))).logit_step() is None
 
 
 def test_nan_fails(bundle: Bundle, pretend) -> None:
