@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
+
+from edgehar.state_directory import is_private, state_places
 
 HERE = Path(__file__).parent
 SOURCES = ("runtimes/kernels/*.py", "dsp/*.py")
@@ -23,7 +24,7 @@ def prepare_cache() -> bool:
     """
     for place in _places():
         directory = place / f"kernels-{_sources_hash()}"
-        if _writable(directory):
+        if is_private(directory, trust_parent="NUMBA_CACHE_DIR" in os.environ):
             _drop_empty(directory)
             from numba import config
 
@@ -35,34 +36,11 @@ def prepare_cache() -> bool:
 
 def _places() -> list[Path]:
     named = os.environ.get("NUMBA_CACHE_DIR")
-    if named:
-        # A parent process's choice, made by this function, is used as it is.
-        path = Path(named)
-        return [path.parent if path.name.startswith("kernels-") else path]
-    places = [Path(tempfile.gettempdir()) / f"edgehar-numba-{os.getuid() if hasattr(os, 'getuid') else 'user'}"]
-    state = os.environ.get("XDG_STATE_HOME")
-    try:
-        home = Path(state) if state else Path.home() / ".local" / "state"
-    except RuntimeError:  # no home directory: a service's user
-        return places
-    return [home / "edgehar" / "numba", *places]
-
-
-def _writable(directory: Path) -> bool:
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile(dir=directory):
-            # Code is loaded from here: a directory that another user made or may write is not ours to trust, nor is one
-            # that he may replace. Where somebody named the place, that is for him to know.
-            named = "NUMBA_CACHE_DIR" in os.environ
-            return _ours(directory, 0o022) and (named or _ours(directory.parent, 0o002))
-    except OSError:
-        return False
-
-
-def _ours(directory: Path, forbidden_mode: int) -> bool:
-    status = directory.stat()
-    return (not hasattr(os, "getuid") or status.st_uid == os.getuid()) and not status.st_mode & forbidden_mode
+    if not named:
+        return state_places("numba")
+    # A parent process's choice, made by this function, is used as it is.
+    path = Path(named)
+    return [path.parent if path.name.startswith("kernels-") else path]
 
 
 def _drop_empty(directory: Path) -> None:

@@ -26,7 +26,7 @@ def run(
     ] = None,
     runtime: Annotated[
         str | None,
-        typer.Option(help="numba, reference, or onnx, litert: the exported file beside it.", show_default="numba"),
+        typer.Option(help="numba, reference, or what was exported beside it: c, onnx, litert.", show_default="numba"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout, a summary last.")] = False,
     record: Annotated[

@@ -23,8 +23,6 @@ from edgehar.registry import resolve
 from edgehar.runtimes.exported import model_digest
 from edgehar.runtimes.lowered import graph_of
 
-NEED_THE_BUNDLE = ("tflite", "onnx")
-"""Formats whose files `edgehar run` takes, with the bundle beside them."""
 Progress = Callable[[int, int], None]
 Made = tuple[Request, Emitted]
 Gap = dict[str, str]
@@ -59,8 +57,7 @@ def export_bundle(
     made, gaps = _emit(requests_for(opened, path, wanted, on, dtype, form), on, path, progress)
 
     files = {name: content for _, emitted in made for name, content in emitted.files.items()}
-    if set(NEED_THE_BUNDLE) & set(wanted):
-        files[f"{stem_of(path)}.edgehar"] = path.read_bytes()
+    files[f"{stem_of(path)}.edgehar"] = path.read_bytes()
     sidecar = encode_json(
         {
             **_about(opened, on),

@@ -14,9 +14,10 @@ RUNTIMES = {
     "reference": "edgehar.runtimes.reference:ReferenceRuntime",
     "litert": "edgehar.runtimes.litert:LitertRuntime",
     "onnx": "edgehar.runtimes.onnx:OnnxRuntime",
+    "c": "edgehar.runtimes.c:CRuntime",
 }
-EXPORTED = ("litert", "onnx")
-"""Those that run a file of `edgehar export` instead of the bundle's own weights."""
+EXPORTED = ("litert", "onnx", "c")
+"""Those that run what `edgehar export` wrote instead of the bundle's own weights."""
 
 
 class Runtime(Protocol):
@@ -49,7 +50,7 @@ class Runtime(Protocol):
 def make_runtime(name: str, bundle: Bundle) -> Runtime:
     """The runtime called `name` for this bundle: one of RUNTIMES, or an entry point of edgehar.runtimes.
 
-    "onnx" and "litert" run the exported file beside the bundle, "onnx:FILE" and "litert:FILE" this one.
+    "onnx", "litert" and "c" run what was exported beside the bundle; "onnx:FILE", "litert:FILE" and "c:DIR" name it.
     """
     kind, given, file = name.partition(":")
     make = resolve("runtimes", RUNTIMES, kind)

@@ -9,11 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cbuild import need
 from commands import PATIENCE_S, edgehar
 from factories import random_bundle
 
 from edgehar.bundle import save_bundle
 from edgehar.cli.app import main
+from edgehar.demo import BUNDLE as DEMO
 from edgehar.recording import Recording
 
 VIRTUAL = "virtual:imu?seed=3&duration_s=20"
@@ -215,3 +217,29 @@ def test_record_takes_several_named_sources(tmp_path, capsys):
     assert {name: len(recording.read(name)) for name in recording.specs} == {"wrist": 150, "ankle": 500}
     assert "ankle" in capsys.readouterr().err
     assert main(["record", "--source", VIRTUAL, "--source", VIRTUAL, "--out", str(tmp_path / "b.mcap")]) == 2
+
+
+def test_the_exported_c_module_decides_as_the_bundle_does(tmp_path, capsys, monkeypatch):
+    need("cc", "gcc libc6-dev")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert main(["export", str(DEMO), "--target", "c", "--out", str(tmp_path / "out")]) == 0
+    exported = tmp_path / "out" / DEMO.name
+    capsys.readouterr()
+    decisions = {}
+    for runtime in ("numba", "c"):
+        code, out, _ = run(capsys, exported, "--source", VIRTUAL, "--speed", 0, "--json", "--runtime", runtime)
+        assert code == 0
+        *lines, last = [json.loads(line) for line in out.splitlines()]
+        assert last["summary"]["runtime"] == runtime
+        decisions[runtime] = lines
+    assert len(decisions["c"]) > 20
+    for ours, numba in zip(decisions["c"], decisions["numba"], strict=True):
+        assert ours.pop("p") == pytest.approx(numba.pop("p"), abs=1e-4)
+        del ours["meta"], numba["meta"]
+        assert ours == numba
+
+
+def test_the_c_runtime_without_an_export_names_the_command_that_makes_it(bundle, capsys):
+    code, _, err = run(capsys, bundle, "--source", VIRTUAL, "--runtime", "c")
+    assert code == 3
+    assert f"edgehar export {bundle} --target c" in err

@@ -13,7 +13,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py"))
 
 # Each rank may import itself and those before it.
 RANKS = (
-    {"types", "errors", "registry", "kernel_cache"},
+    {"types", "errors", "registry", "kernel_cache", "state_directory"},
     {"wire", "dsp", "clock", "graph"},
     {"runtimes", "bundle", "manifest", "archive", "decide"},
     {"pipeline", "config"},

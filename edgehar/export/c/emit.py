@@ -13,7 +13,7 @@ from edgehar.export.c.model import Module, render
 from edgehar.export.c.products import Options
 from edgehar.export.directory import write_directory
 
-EXTRAS = ("main.c", "CMakeLists.txt", "README.md")
+EXTRAS = ("eh_shared.c", "main.c", "CMakeLists.txt", "README.md")
 SOURCES = ("eh_model.c", "eh_stream.c")
 
 

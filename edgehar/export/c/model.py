@@ -21,6 +21,7 @@ from edgehar.export.c.unit import Field, Unit, Vector
 from edgehar.graph.graph import Graph, IntGraph
 from edgehar.graph.intexecute import LIMITS, inverse_scale
 from edgehar.graph.ops import TENSOR_X
+from edgehar.runtimes.exported import model_digest
 from edgehar.runtimes.lowered import graph_of, int_graph_of
 
 
@@ -152,6 +153,7 @@ def _header(bundle: Bundle, graph: Graph | IntGraph, unit: Unit, scheme: str, fu
         about=literals.comment(f"{manifest.model_id}: {graph.family}, {scheme}"),
         stream=literals.comment(rate),
         axes=literals.comment(manifest.contract.axes),
+        digest=model_digest(bundle),
         defines=defines,
         logit="int32_t" if integer else "float",
         state=_struct(unit.state),
@@ -210,6 +212,7 @@ HEADER = """\
 #include "eh_words.h"
 
 {defines}
+#define EH_DIGEST "{digest}" /* of the model; only eh_shared.c keeps it */
 
 typedef {logit} EhLogit;
 

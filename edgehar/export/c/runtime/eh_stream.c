@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "eh_math.h"
+#include "eh_windows.h"
 
 #define EH_RING ((uint32_t)(EH_WINDOW + EH_DELAY))
 
@@ -11,10 +12,7 @@ void eh_init(EhModel *model)
 {
     memset(model, 0, sizeof *model);
     eh_filters_start(&model->filters);
-    for (int i = 0; i < EH_LANES; i++) {
-        eh_core_start(&model->lanes[i]);
-    }
-    model->until = EH_COLUMNS ? EH_WINDOW : 0u;
+    eh_windows_start(&model->windows);
 }
 
 /* Whether the sample `ago` samples before the newest was real. */
@@ -65,7 +63,7 @@ static void softmax(float *p)
 static EhStatus finish(EhModel *model, const EhState *state)
 {
     float *p = model->recent[model->recent_next];
-    memcpy(model->logits, eh_core_head(state, &model->scratch), sizeof model->logits);
+    memcpy(model->logits, eh_core_head(state, &model->windows.scratch), sizeof model->logits);
     model->any_window = 1u;
     model->judged_real = (int32_t)model->n_real;
     model->judged = 0u;
@@ -84,43 +82,10 @@ static EhStatus finish(EhModel *model, const EhState *state)
     return EH_READY;
 }
 
-#if EH_COLUMNS
-static EhStatus step(EhModel *model)
-{
-    eh_core_step(&model->lanes[0], &model->scratch);
-    if (--model->until != 0u) {
-        return EH_OK;
-    }
-    model->until = EH_HOP;
-    return finish(model, &model->lanes[0]);
-}
-#else
-/* Window j begins with sample j hop, in lane j mod EH_LANES; lanes are enough for its last window to have ended. */
-static EhStatus step(EhModel *model)
-{
-    EhStatus status = EH_OK;
-    if (model->until == 0u) {
-        eh_core_start(&model->lanes[model->next_lane]);
-        model->left[model->next_lane] = EH_WINDOW;
-        model->next_lane = (model->next_lane + 1u) % EH_LANES;
-        model->until = EH_HOP;
-    }
-    model->until--;
-    for (int i = 0; i < EH_LANES; i++) {
-        if (model->left[i] != 0u) {
-            eh_core_step(&model->lanes[i], &model->scratch);
-            if (--model->left[i] == 0u) {
-                status = finish(model, &model->lanes[i]);
-            }
-        }
-    }
-    return status;
-}
-#endif
-
 EhStatus eh_push_sample(EhModel *model, const float *sample)
 {
     float x[EH_INPUTS];
+    const EhState *ended;
     if (model == NULL || sample == NULL) {
         return EH_ERROR;
     }
@@ -132,8 +97,8 @@ EhStatus eh_push_sample(EhModel *model, const float *sample)
     if (!eh_filters_push(&model->filters, model->last, x)) {
         return EH_OK;
     }
-    eh_core_input(&model->scratch, x);
-    return step(model);
+    ended = eh_windows_step(&model->windows, x);
+    return ended == NULL ? EH_OK : finish(model, ended);
 }
 
 EhStatus eh_scores(const EhModel *model, float *logits)

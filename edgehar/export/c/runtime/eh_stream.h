@@ -37,10 +37,18 @@ typedef struct {
     EhCertainty certainty;
 } EhDecision;
 
-/* Everything that a stream needs. Its members are no part of the interface. */
+/* A stream's windows in progress (eh_windows.h). */
 typedef struct {
     EhState lanes[EH_LANES];
     EhScratch scratch;
+    uint32_t until;          /* samples before the next window begins (EH_COLUMNS: ends) */
+    uint32_t left[EH_LANES]; /* samples that a lane's window still waits for; 0: the lane is free */
+    uint32_t next_lane;
+} EhWindows;
+
+/* Everything that a stream needs. Its members are no part of the interface. */
+typedef struct {
+    EhWindows windows;
     EhFilters filters;
     float last[EH_CHANNELS];                     /* newest real sample */
     float recent[EH_SMOOTH][EH_CLASSES];         /* probabilities of the newest windows, in a ring */
@@ -48,9 +56,6 @@ typedef struct {
     uint8_t real[(EH_WINDOW + EH_DELAY + 7) / 8]; /* a ring of bits: which samples were real */
     uint32_t ring_next;
     uint32_t n_real;                 /* among the last EH_WINDOW samples */
-    uint32_t until;                  /* samples before the next window begins (EH_COLUMNS: ends) */
-    uint32_t left[EH_LANES];         /* samples that a lane's window still waits for; 0: the lane is free */
-    uint32_t next_lane;
     uint32_t recent_next, n_recent;
     int32_t judged_real;             /* real samples of the newest window */
     uint8_t any_window;              /* has ended */
