@@ -9,8 +9,11 @@ from edgehar.errors import EdgeHarError, Reason, UsageError
 WEIGHT_SHARE = {"float32": 1.0, "dynamic": 0.25, "int8": 0.25, "int8x16": 0.25}
 STATE_SHARE = {"float32": 1.0, "dynamic": 1.0, "int8": 0.25, "int8x16": 0.5}
 SPARSITIES = (0.5, 0.8, 0.9, 0.95)
-# A 4x1 block of int8 is stored with a 16-bit column: 6 bytes for 4 weights; 18 for 16 where they are float32.
-BLOCK_INT8, BLOCK_FLOAT32 = 6 / 4, 18 / 16
+INTEGERS = ("int8x16", "int8")
+FIXED_RAM = {"tflite": 24 * 1024, "onnx": 24 * 1024, "c": 1024}
+"""What an interpreter, or the C module's stream, keeps whatever the dtype."""
+MARGIN = 1.15
+"""Integers bring multipliers and tables with them, a remedy must really fit: estimates are raised by so much."""
 
 
 def check_fit(
@@ -68,17 +71,40 @@ def _remedy(
     weight_bytes: int | None,
     bundle: str,
 ) -> str:
-    """The mildest compression whose estimate fits: int8 before pruning, little pruning before much."""
+    """The mildest compression whose estimate fits: int8 before pruning, little pruning before much.
+
+    A bundle in integers takes no further step: what to compress is the float bundle that it was made from. Only C
+    stores fewer bytes for zeros.
+    """
     weights = flash if weight_bytes is None else weight_bytes
-    quants = [dtype, *(q for q in ("int8x16", "int8") if q in board.formats[fmt] and dtype == "float32")]
-    for sparsity in (0.0, *SPARSITIES):
+    fixed = min(ram, FIXED_RAM.get(fmt, 0))
+    finer = {"float32": INTEGERS, "int8x16": ("int8",)}.get(dtype, ())
+    quants = [dtype, *(q for q in finer if q in board.formats[fmt])]
+    for sparsity in (0.0, *(SPARSITIES if fmt == "c" else ())):
         for quant in quants:
             stored = weights * WEIGHT_SHARE[quant] / WEIGHT_SHARE[dtype]
             if sparsity:
-                stored *= (1 - sparsity) * (BLOCK_FLOAT32 if quant == "float32" else BLOCK_INT8)
-            needs = flash - weights + stored, ram * STATE_SHARE[quant] / STATE_SHARE[dtype]
-            if not _over(board, *needs):
-                options = (f" --quant {quant}" if quant != dtype else "") + (f" --prune {sparsity}" if sparsity else "")
+                stored *= _kept_share(1 - sparsity, quant)
+            needs = MARGIN * (flash - weights + stored), fixed + (ram - fixed) * STATE_SHARE[quant] / STATE_SHARE[dtype]
+            if (sparsity or quant != dtype) and not _over(board, *needs):
+                made_from = "FLOAT_BUNDLE" if dtype in INTEGERS else bundle
+                options = (f" --prune {sparsity}" if sparsity else "") + (
+                    f" --quant {quant}" if quant in INTEGERS else ""
+                )
                 estimate = f"about {int(needs[0])} bytes of flash and {int(needs[1])} of RAM"
-                return f"edgehar compress {bundle}{options} --dataset DIR --out SMALLER.edgehar  ({estimate})"
-    return "no compression brings it under; train a smaller model: edgehar train --set options.hidden=N"
+                told = f"edgehar compress {made_from}{options} --dataset DIR --out SMALLER.edgehar  ({estimate})"
+                return told if made_from == bundle else f"{told}; FLOAT_BUNDLE is what {bundle} was quantised from"
+    return (
+        "no compression brings it under; "
+        + ("C stores no zeros: --target c with --prune, or " if fmt != "c" and "c" in board.formats else "")
+        + "train a smaller model: edgehar train --set options.hidden=N (a convnet: options.width=N)"
+    )
+
+
+def _kept_share(density: float, dtype: str) -> float:
+    """Bytes of a pruned matrix in C relative to the dense one: a bitmap's or those of entries, whichever is more.
+
+    An entry is a weight and the byte of its column; not every kind of matrix has both.
+    """
+    width = 4 if dtype == "float32" else 1
+    return max(density + 1 / (8 * width), density * (width + 1) / width)

@@ -98,8 +98,9 @@ def _check_scheme(bundle: Bundle, dtype: str, path: Path) -> None:
     scheme = None if bundle.manifest.quant is None else str(bundle.manifest.quant["scheme"])
     if dtype in (AUTO, FLOAT32, DYNAMIC, scheme):
         return
+    made_from, source = ("the float bundle that it was made from", "FLOAT_BUNDLE") if scheme else ("it first", path)
     raise UsageError(
         f"the model {bundle.manifest.model_id} is not quantised to {dtype}" + (f" but to {scheme}" if scheme else ""),
         reason=Reason.VALUE,
-        hint=f"quantise it first: edgehar compress {path} --dataset DIR --quant {dtype} --out OUT",
+        hint=f"quantise {made_from}: edgehar compress {source} --dataset DIR --quant {dtype} --out OUT.edgehar",
     )

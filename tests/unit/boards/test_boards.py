@@ -6,13 +6,15 @@ import json
 import re
 from importlib import resources
 
+import numpy as np
 import pytest
 
 from edgehar.boards.boards import board, load_boards, parse_boards
-from edgehar.boards.fit import check_fit
+from edgehar.boards.fit import _kept_share, check_fit
 from edgehar.boards.targets import TARGETS
 from edgehar.cli.app import main
 from edgehar.errors import EdgeHarError, InputError, UsageError
+from edgehar.export.c.matrices import store, store_events
 
 TEXT = resources.files("edgehar.boards").joinpath("boards.toml").read_text(encoding="utf-8")
 TABLE = TEXT[TEXT.index("[nrf52840]") : TEXT.index("[apollo3]")]
@@ -89,9 +91,9 @@ def test_a_model_that_fits_passes() -> None:
     ("flash", "dtype", "options"),
     [
         (600_000, "float32", "--quant int8x16 "),
-        (300_000, "int8", "--prune 0.5 "),
-        (2_000_000, "float32", "--quant int8x16 --prune 0.8"),
-        (1_200_000, "int8", "--prune 0.9 "),
+        (300_000, "int8", "--prune 0.8 --quant int8 "),
+        (1_300_000, "float32", "--prune 0.8 --quant int8x16 "),
+        (900_000, "int8", "--prune 0.9 --quant int8 "),
     ],
 )
 def test_too_much_flash_is_answered_with_the_mildest_compression(flash: int, dtype: str, options: str) -> None:
@@ -99,7 +101,9 @@ def test_too_much_flash_is_answered_with_the_mildest_compression(flash: int, dty
         EdgeHarError, match=f"{flash} bytes of flash, a model may take 262144 of the part's 1048576"
     ) as e:
         check_fit(board("nrf52840"), flash, 10_000, "c", dtype, bundle="walk.edgehar")
-    assert e.value.hint.startswith("edgehar compress walk.edgehar --")
+    source = "walk.edgehar" if dtype == "float32" else "FLOAT_BUNDLE"
+    assert e.value.hint.startswith(f"edgehar compress {source} --")
+    assert (source == "walk.edgehar") or e.value.hint.endswith("FLOAT_BUNDLE is what walk.edgehar was quantised from")
     assert options in e.value.hint
     estimate = int(re.search(r"about (\d+) bytes of flash", e.value.hint)[1])
     assert estimate <= board("nrf52840").model_flash_bytes
@@ -109,6 +113,29 @@ def test_code_does_not_shrink_with_the_weights() -> None:
     with pytest.raises(EdgeHarError) as caught:
         check_fit(board("nrf52840"), 300_000, 10_000, "c", "float32", weight_bytes=10_000)
     assert "no compression brings it under" in caught.value.hint
+
+
+def test_pruning_is_not_advised_for_a_format_that_stores_zeros() -> None:
+    with pytest.raises(EdgeHarError) as caught:
+        check_fit(board("nrf52840"), 1_300_000, 10_000, "tflite", "float32")
+    assert "--prune 0" not in caught.value.hint
+    assert "--target c with --prune" in caught.value.hint
+
+
+@pytest.mark.parametrize("density", [0.5, 0.2, 0.1, 0.05])
+@pytest.mark.parametrize("dtype", [np.int8, np.float32])
+def test_what_zeros_save_is_not_overestimated(density: float, dtype: type) -> None:
+    generator = np.random.default_rng(0)
+    w = np.where(generator.random((128, 256)) < density, generator.integers(1, 100, (128, 256)), 0).astype(dtype)
+    most = _kept_share(density, np.dtype(dtype).name) * w.nbytes * 1.05
+    assert store(w).bytes <= most
+    assert store_events(w).bytes <= most
+
+
+def test_a_quantised_state_can_become_narrower() -> None:
+    with pytest.raises(EdgeHarError) as caught:
+        check_fit(board("nrf52840"), 1000, 100_000, "c", "int8x16", bundle="b.edgehar")
+    assert caught.value.hint.startswith("edgehar compress FLOAT_BUNDLE --quant int8 ")
 
 
 def test_too_much_ram_needs_a_smaller_state() -> None:

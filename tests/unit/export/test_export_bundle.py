@@ -149,8 +149,9 @@ def test_what_does_not_exist_is_refused_by_name(asked: dict[str, Any], named: st
 
 
 def test_another_scheme_than_the_bundles_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="int8x16 but to int8"):
+    with pytest.raises(UsageError, match="int8x16 but to int8") as caught:
         export_bundle(saved(tmp_path, scheme="int8"), tmp_path / "out", dtype="int8x16")
+    assert "edgehar compress FLOAT_BUNDLE" in caught.value.hint  # a quantised bundle takes no further step
 
 
 def test_a_model_that_does_not_fit_is_refused_with_numbers_and_the_compression(tmp_path: Path) -> None:
