@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from edgehar.bundle import save_bundle
 from edgehar.errors import EdgeHarError, Reason
 from edgehar.types import FloatArray
 from edgehar.verify.choose import ROOT_VARIABLE
+from edgehar.verify.files import FileTarget
 from edgehar.verify.litert import LitertTarget
 from edgehar.verify.ort import OnnxTarget
 from edgehar.verify.target import Footprint, Subject, Trace
@@ -32,10 +33,7 @@ PATIENCE_S = 3600
 """Only so that a hang ends: compiling kernels there takes half a minute, and many on a busy machine."""
 PARTS = {"cortex-a53": 0xD03, "cortex-a72": 0xD08}
 """Arm's part numbers, as /proc/cpuinfo shows them."""
-FILES: Mapping[str, tuple[str, Callable[[Subject], bytes]]] = {
-    "litert": ("tflite", lambda subject: LitertTarget("litert", subject).window_file.read_bytes()),
-    "onnxruntime": ("onnx", lambda subject: OnnxTarget("onnxruntime", subject).window_file.read_bytes()),
-}
+FILES: Mapping[str, type[FileTarget]] = {"litert": LitertTarget, "onnxruntime": OnnxTarget}
 # What the desk's environment would tell the board's Python and libraries.
 FOREIGN = ("PYTHONHOME", "VIRTUAL_ENV", "OPENBLAS_CORETYPE", "NUMBA_CPU_NAME", "LD_PRELOAD", "LD_LIBRARY_PATH")
 
@@ -48,18 +46,21 @@ class Aarch64Target:
         self.cpu, _, self.runtime = name.partition(":")
         self.own_arithmetic = self.runtime not in FILES
         self.root = Path(os.environ.get(ROOT_VARIABLE, ""))
-        # Made here, where the exporters are installed; also tells at once whether there is such a file.
-        self._file = FILES[self.runtime][1](subject) if self.runtime in FILES else None
+        # The file is made here, where the exporters are installed.
+        self._twin = FILES[self.runtime](self.runtime, subject) if self.runtime in FILES else None
         self._kernels = tempfile.TemporaryDirectory(prefix="edgehar-")  # compiling them there takes minutes
 
     def missing(self) -> str | None:
         if not os.environ.get(ROOT_VARIABLE):
             return f"make an arm64 root with the wheels and name it: {ROOT_VARIABLE}=DIR (docs/verify.md)"
+        here = None if self._twin is None else self._twin.missing()
+        if here is not None:
+            return here
         if shutil.which(EMULATOR) is None:
             return "apt-get install qemu-user-static"
         if not self._packages().is_dir():
             return f"{self.root} has no packages in opt/edgehar/venv: install edgehar there (docs/verify.md)"
-        if self._file is not None and (self.root / "proc" / "self").exists():
+        if self._twin is not None and (self.root / "proc" / "self").exists():
             return f"umount {self.root}/proc: it shows this machine's CPU, not the emulated one"
         absent = [name for name in self._modules() if not (self._packages() / name).exists()]
         return f"{self.root}: pip install {' '.join(absent)} there (docs/verify.md)" if absent else None
@@ -68,7 +69,7 @@ class Aarch64Target:
         return self._run(x, x[:0, 0])["logits"]
 
     def streamed(self, x: FloatArray) -> FloatArray | None:
-        if self._file is not None:
+        if self._twin is not None:
             return None  # a file of whole windows
         return self._run(np.zeros((1, self.subject.graph.window, x.shape[1]), np.float32), x).get("streamed")
 
@@ -83,7 +84,7 @@ class Aarch64Target:
         return self.subject.logit_step if self.own_arithmetic else None
 
     def footprint(self) -> Footprint:
-        return Footprint(file_bytes=None if self._file is None else len(self._file))
+        return Footprint() if self._twin is None else self._twin.footprint()
 
     def _packages(self) -> Path:
         found = sorted(self.root.glob("opt/edgehar/venv/lib/python3*/site-packages"))
@@ -100,8 +101,8 @@ class Aarch64Target:
             save_bundle(self.subject.bundle, directory / "model.edgehar")
             np.savez(directory / "in.npz", x=x, stream=stream)
             exported: list[str] = []
-            if self._file is not None:
-                (directory / f"model.{FILES[self.runtime][0]}").write_bytes(self._file)
+            if self._twin is not None:
+                shutil.copy(self._twin.window_file, directory / f"model.{self._twin.ending}")
                 exported = [str(directory)]
             done = self._board(
                 "-m", "edgehar.verify.worker", self.runtime, str(directory / "model.edgehar"),
