@@ -11,7 +11,7 @@ usage: sudo ./install.sh [--package SPEC] [--name NAME --bundle FILE --source UR
   --bundle FILE    the model bundle that the service runs; without it only the software is installed
   --source URI     where samples come from, as for `edgehar run --source`
   --sink SINK      where decisions go (default: jsonl:-, which the journal keeps)
-  --runtime NAME   numba or reference (default: numba)
+  --runtime NAME   numba, reference or c, the module in c/ beside the bundle (default: numba)
 USAGE
 }
 
@@ -66,6 +66,14 @@ fi
 if [ -n "$bundle" ]; then
     /opt/edgehar/venv/bin/edgehar inspect "$bundle" >/dev/null
     install -m 0644 "$bundle" "/etc/edgehar/$name.edgehar"
+    module=$(dirname "$bundle")/c
+    if [ -f "$module/eh_model.h" ]; then
+        install -d -m 0755 "/etc/edgehar/$name.c"
+        install -m 0644 "$module"/eh_*.[ch] "/etc/edgehar/$name.c"
+    fi
+    # As the service's user and with its settings, so that it finds what is compiled here.
+    (cd /var/lib/edgehar && runuser -u edgehar -- env HOME=/var/lib/edgehar NUMBA_CACHE_DIR=/var/lib/edgehar/numba \
+        /opt/edgehar/venv/bin/edgehar warmup "/etc/edgehar/$name.edgehar")
     printf 'EDGEHAR_SOURCE=%s\nEDGEHAR_SINK=%s\nEDGEHAR_RUNTIME=%s\n' "$source" "$sink" "$runtime" >"/etc/edgehar/$name.env"
     if [ -d /run/systemd/system ]; then
         systemctl daemon-reload

@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "edgehar.cli.evaluate:evaluate",
     "compress": "edgehar.cli.compress:compress",
     "run": "edgehar.cli.run:run",
+    "warmup": "edgehar.cli.warmup:warmup",
     "demo": "edgehar.cli.demo:demo",
     "inspect": "edgehar.cli.inspect_:inspect",
     "export": "edgehar.cli.export:export",

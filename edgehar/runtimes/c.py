@@ -1,7 +1,7 @@
 """The runtime of an exported C module, compiled on this machine and called through ctypes.
 
 For boards without Numba, and where the time of the first decision counts. The module lies in the directory `c` beside
-the bundle, as `edgehar export` puts it, or is named.
+the bundle, where `edgehar export` puts it, or is named.
 """
 
 from __future__ import annotations
@@ -61,15 +61,19 @@ class CRuntime:
 
 
 def exported_module(bundle: Bundle, given: str | Path | None = None) -> Path:
-    """The module's directory: `given`, or `c` in it, or `c` beside the bundle. Raises MissingError without one."""
-    beside = [Path(bundle.path).parent / "c"] if bundle.path else []
+    """The module's directory: `given`, or `c` in it; NAME.c or `c` beside NAME.edgehar.
+
+    NAME.c is for a directory that holds several bundles. Raises MissingError where there is none.
+    """
+    path = Path(bundle.path)
+    beside = [path.with_suffix(".c"), path.parent / "c"] if bundle.path else []
     places = [Path(given), Path(given) / "c"] if given is not None else beside
     for place in places:
         if (place / MODULE).is_file():
             return place
     source = bundle.path or "BUNDLE"
     raise MissingError(
-        f"{places[0]}: no C module" if places else "a bundle that was never saved has no C module beside it",
+        f"{places[-1]}: no C module" if places else "a bundle that was never saved has no C module beside it",
         reason=Reason.NOT_FOUND,
         hint=f"edgehar export {source} --target c --out DIR puts it next to a copy of the bundle",
     )

@@ -18,7 +18,7 @@ RANKS = (
     {"runtimes", "bundle", "manifest", "archive", "decide"},
     {"pipeline", "config"},
     {"sources", "sinks", "recording"},
-    {"tee", "tally", "live", "testing", "boards", "bench"},
+    {"tee", "tally", "live", "testing", "boards", "bench", "warmup"},
     {"demo"},
     {"cli"},
 )
