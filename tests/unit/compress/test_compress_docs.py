@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -28,3 +29,15 @@ def test_the_pages_python_runs(toy_bundle, toy_dataset, tmp_path, monkeypatch, c
 
 def test_every_method_and_schedule_is_described():
     assert not [name for name in (*METHODS, *SCHEDULES) if not re.search(rf"[`\s]{name}`", PAGE)]
+
+
+def test_the_pages_figures_are_those_of_the_rows():
+    file = Path(__file__).parents[3] / "benchmarks" / "results" / "compress.jsonl"
+    rows = {row["id"]: row for row in map(json.loads, file.read_text().splitlines())}
+    lines = re.findall(r"^\| `(compress\.gmp\.[\w.]+)` \| (.+) \|$", PAGE, re.MULTILINE)
+    assert len(lines) >= 8
+    for name, cells in lines:
+        row = rows[name]
+        spreads = [row.get(way) for way in ("global", "global_mt", "global_gradual", "uniform", "random")]
+        told = [f"{s['mean']:.1f} ± {s['std']:.1f}" if s else "-" for s in spreads]
+        assert cells.split(" | ") == [f"{row['dense']['mean']:.1f}", *told], name
