@@ -59,6 +59,8 @@ def compress(
     from edgehar.compress.data import Data
     from edgehar.datasets.dataset import Dataset
 
+    if epochs < -1:
+        raise _usage(f"--epochs {epochs}", "give 0 for no fine-tuning, or leave it out for the model's own number")
     pruning = _pruning(prune, method, schedule, min_threshold, block)
     before: list[Step] = [*_ranks(factor_w, factor_u, rank_w, rank_u), *_thresholding(iht)]
     after = _integers(quant, calibration, qat=qat)
@@ -94,7 +96,8 @@ def _compress(opened: Bundle, data: Data, steps: list[Step], out: Path, how: _Ho
         small, reports = apply_steps(opened, data, steps, seed=how.seed, epochs=how.epochs, progress=report)
     sha256 = save_bundle(small, out)
     stamps = list(small.manifest.stamps)
-    lines = [f"{opened.manifest.model_id}, measured on {len(set(data.test.subject))} people", ""]
+    measured = len(set(data.test.subject))
+    lines = [f"{opened.manifest.model_id}, measured on {measured} {'person' if measured == 1 else 'people'}", ""]
     lines += [f"{step_table(one)}\n" for one in reports]
     lines += [f"stamps: {' '.join(stamps)}"] if stamps else []
     lines += [f"wrote {out}", f"  next: edgehar inspect {out}"]

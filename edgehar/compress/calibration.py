@@ -75,15 +75,17 @@ def percentiles_of(calibration: str) -> tuple[float, ...]:
     name, _, value = calibration.partition(":")
     if name == PERCENTILE:
         try:
-            return (float(value),)
+            percentile = float(value)
         except ValueError:
-            pass
+            percentile = 0.0
+        if 50 < percentile <= 100:
+            return (percentile,)
     elif not value and name in (MINMAX, SEARCH):
         return (100.0,) if name == MINMAX else PERCENTILES
     raise UsageError(
         f"no calibration is called '{calibration}'",
         reason=Reason.UNKNOWN_NAME,
-        hint="choose minmax, percentile:99.99 (any number above 50) or search",
+        hint="choose minmax, percentile:99.99 (any number above 50, up to 100) or search",
     )
 
 

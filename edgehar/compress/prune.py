@@ -32,7 +32,11 @@ def masks(
     """True where a weight is kept. `min_threshold`: percent of all weights that every tensor keeps, for `global`."""
     if method == "random":
         generator = np.random.default_rng(seed)
-        scores: Scores = {name: generator.random(len(unit.size)) for name, unit in sorted(units.items())}
+        # A draw among what is left: blocks that are zero already go first.
+        scores: Scores = {
+            name: generator.random(len(unit.size)) * (unit.scores(weights[name]) > 0)
+            for name, unit in sorted(units.items())
+        }
     else:
         scores = {name: units[name].scores(w) for name, w in weights.items()}
     total = sum(int(unit.size.sum()) for unit in units.values())

@@ -47,10 +47,11 @@ class Pruning:
     seed: int = 0
 
     def choose(self, model: Model, sparsity: float) -> Masks:
-        """The masks of the model as it is now."""
+        """The masks of the model as it is now; what is zero stays out of them, whatever the method or sparsity."""
         weights = as_arrays(model.matrices())
         units: dict[str, Units] = units_of(weights, model.family, self.block)
-        return masks(self.method, weights, units, sparsity, min_threshold=self.min_threshold, seed=self.seed)
+        chosen = masks(self.method, weights, units, sparsity, min_threshold=self.min_threshold, seed=self.seed)
+        return {name: mask & (weights[name] != 0) for name, mask in chosen.items()}
 
 
 @dataclass(slots=True)

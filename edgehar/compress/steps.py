@@ -130,10 +130,17 @@ class Prune:
 
     def apply(self, context: Context) -> Bundle:
         model = context.restore()
+        zero = 1 - density(model)
+        if self.block == SINGLE and zero > self.sparsity:
+            raise UsageError(
+                f"{100 * zero:.1f} % of the weights of {context.bundle.manifest.model_id} are zero already",
+                reason=Reason.VALUE,
+                hint=f"prune more than {zero:.3f}, or start from the bundle that it was made from",
+            )
         pruning = Pruning(self.sparsity, self.method, self.min_threshold, self.block, context.seed)
         if self.schedule == "gradual":
             _needs_training("a gradual schedule", context)
-            constraint: Constraint = Gradual(pruning, start=1 - density(model))
+            constraint: Constraint = Gradual(pruning, start=zero)
         else:
             once = OneShot(pruning.choose(model, self.sparsity))
             once.impose(model)

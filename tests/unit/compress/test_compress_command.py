@@ -98,3 +98,10 @@ def test_a_place_that_cannot_be_written_is_refused_before_training(place, capsys
     assert main([*start, str(folder / "none" / "small.edgehar"), "--prune", "0.5"]) == 3
     assert main([*start, str(folder), "--prune", "0.5"]) == 2
     assert "is a directory" in capsys.readouterr().err
+
+
+def test_negative_epochs_are_refused(place, capsys):
+    folder, start = place
+    assert main([*start, str(folder / "small.edgehar"), "--prune", "0.5", "--epochs", "-5"]) == 2
+    assert "--epochs -5" in capsys.readouterr().err
+    assert not (folder / "small.edgehar").exists()

@@ -46,6 +46,25 @@ def test_the_bundle_has_the_zeros_that_were_asked_for(family, method, toy_bundle
     assert report.after["effective"] < report.before["effective"]
 
 
+@pytest.mark.parametrize("step", [Prune(0.75, "uniform"), Prune(0.75, "random"), Prune(0.75, schedule="gradual")])
+def test_pruning_again_brings_no_zero_back(step, toy_bundle, toy_dataset):
+    # A threshold of the whole network empties some tensors beyond what other methods take from them.
+    once, _ = compress(toy_bundle("fastgrnn"), toy_dataset, [Prune(0.6)], epochs=0)
+    twice, _ = compress(once, toy_dataset, [step], epochs=2)
+    after = matrices(twice)
+    for name, before in matrices(once).items():
+        assert not after[name][before == 0].any(), name
+    assert sparsity(twice) >= 0.74
+
+
+def test_less_pruning_than_there_is_already_is_refused(toy_bundle, toy_dataset):
+    once, _ = compress(toy_bundle("fastgrnn"), toy_dataset, [Prune(0.8)], epochs=0)
+    with pytest.raises(UsageError, match=r"(79|80)\.\d % of the weights of .* are zero already") as caught:
+        compress(once, toy_dataset, [Prune(0.5)], epochs=0)
+    assert "prune more than 0.5" not in caught.value.hint
+    assert "prune more than 0." in caught.value.hint
+
+
 @pytest.mark.parametrize("family", ["cnn", "fastgrnn", "l2mu"])
 def test_a_compressed_bundle_opens_verifies_and_keeps_its_preprocessing(family, toy_bundle, toy_dataset, tmp_path):
     bundle = toy_bundle(family)

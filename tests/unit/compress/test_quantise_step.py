@@ -157,9 +157,11 @@ def test_settings_with_a_typing_error_are_refused_by_name(settings, named):
         Quantise(**settings)
 
 
-def test_a_percentile_out_of_range_is_refused_before_anything_is_written(toy_bundle, toy_dataset):
-    with pytest.raises(InputError, match="percentile is 30"):
-        compress(toy_bundle("cnn"), toy_dataset, [Quantise(calibration="percentile:30")])
+@pytest.mark.parametrize("percentile", ["30", "100.5", "nan", "-1"])
+def test_a_percentile_out_of_range_is_refused_before_anything_is_trained(percentile):
+    with pytest.raises(UsageError, match=f"percentile:{percentile}") as caught:
+        Quantise(calibration=f"percentile:{percentile}")
+    assert "above 50, up to 100" in caught.value.hint
 
 
 def test_percentiles_of_a_calibration():
