@@ -212,6 +212,25 @@ def test_the_command(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["verify", str(path), "--targets", "refrence"]) == 2
 
 
+def test_the_command_refuses_names_that_do_not_exist(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str], pretend
+) -> None:
+    path = tmp_path / "b.edgehar"
+    save_bundle(bundle, path)
+    start = ["verify", str(path), "--targets"]
+    assert main([*start, "reference", "--allow-skip", "c:gcc-03"]) == 2
+    assert "did you mean 'c:gcc-O3'?" in capsys.readouterr().err
+    assert main([*start, "litert", "--export", str(tmp_path / "nowhere")]) == 3
+    assert "nowhere: no such directory" in capsys.readouterr().err
+    absent, gone = (
+        pretend("odd:absent", absent="apt-get install thing"),
+        pretend("odd:gone", absent="apt-get install x"),
+    )
+    assert main([*start, f"{absent},{gone}", "--allow-skip", absent]) == 4
+    assert main([*start, f"{absent},{gone}", "--allow-skip", absent, "--allow-skip", gone]) == 0
+    assert main([*start, f"{absent},{gone}", "--allow-skip", "odd:"]) == 0
+
+
 @pytest.mark.parametrize("name", ["W", "fc_b"])
 def test_a_flipped_bit_in_the_file_is_named(
     bundle: Bundle, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
