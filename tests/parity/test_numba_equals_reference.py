@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ FLOAT = [
     ("fastgrnn", {"hidden": 37, "hop": 64}),
     ("fastgrnn", {"hidden": 80, "hop": 128}),
     ("fastgrnn", {"hidden": 61, "hop": 40, "rank_w": 3, "rank_u": 17}),
+    ("fastgrnn", {"hidden": 61, "hop": 16}),
+    ("fastgrnn", {"hidden": 80, "hop": 48, "rank_u": 37}),
     ("gru", {"hidden": 37, "hop": 64}),
     ("gru", {"hidden": 61, "hop": 50}),
     ("cnn", {"hidden": 37, "hop": 64}),
@@ -45,6 +48,30 @@ def test_logits_agree(family: str, options: dict[str, Any]) -> None:
     fast, slow = (make_runtime(name, bundle).push(x) for name in ("numba", "reference"))
     assert fast[0].tolist() == slow[0].tolist()
     assert (np.abs(fast[1] - slow[1]) <= TOLERANCE * np.maximum(1, np.abs(slow[1]))).all()
+
+
+@pytest.mark.parametrize("hop", [16, 128])
+def test_kept_blocks_agree(hop: int) -> None:
+    """U of 16x1 blocks of which four in five are zero, as the pruner leaves it; the last block row is not full."""
+    dense = random_bundle("fastgrnn", window=128, hop=hop, channels=9, hidden=61)
+    kept = np.random.default_rng(0).random((4, 61)) < 0.2
+    u = dense.weights["U"] * np.repeat(kept, 16, axis=0)[:61]
+    bundle = replace(dense, weights={**dense.weights, "U": u})
+    x = stream(9, 4, 128, hop)
+    fast, slow = (make_runtime(name, bundle).push(x) for name in ("numba", "reference"))
+    assert (np.abs(fast[1] - slow[1]) <= TOLERANCE * np.maximum(1, np.abs(slow[1]))).all()
+
+
+@pytest.mark.parametrize("family", ["fastgrnn", "cnn", "dscnn", "l2mu"])
+def test_a_window_with_nan_leaves_the_later_ones_alone(family: str) -> None:
+    bundle = random_bundle(family, window=40, hop=20, hidden=37)
+    x = stream(6, 8, 40, 20)
+    spoiled = x.copy()
+    spoiled[70, 2] = np.nan
+    clean, after = (make_runtime("numba", bundle).push(samples) for samples in (x, spoiled))
+    free = (clean[0] <= 70) | (clean[0] - 40 > 70)
+    assert 0 < free.sum() < len(free)
+    assert after[1][free].tobytes() == clean[1][free].tobytes()
 
 
 @pytest.mark.parametrize("options", SPIKING)

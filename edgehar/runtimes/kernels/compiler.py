@@ -20,7 +20,13 @@ Vector = Annotated[FloatArray, "float32[::1]"]
 Matrix = Annotated[FloatArray, "float32[:,::1]"]
 Indices = Annotated[IntArray, "int64[::1]"]
 Table = Annotated[IntArray, "int64[:,::1]"]
-SCALARS: Mapping[Any, str] = {int: "int64", bool: "boolean", np.float32: "float32", type(None): "void"}
+SCALARS: Mapping[Any, str] = {
+    int: "int64",
+    bool: "boolean",
+    np.float32: "float32",
+    tuple[np.float32, np.float32]: "UniTuple(float32, 2)",
+    type(None): "void",
+}
 
 FUSED: Final = frozenset({"contract"})
 """a * b + c may round once. Not more: no reordering, so results are the same for every vector width; NaN stays NaN."""

@@ -20,13 +20,20 @@ Q0, Q1, Q2, Q3, Q4 = (np.float32(c) for c in (1.0, 0.4677151, 0.026136016, 0.000
 
 
 @kernel
-def tanh(x: np.float32) -> np.float32:
+def tanh_parts(x: np.float32) -> tuple[np.float32, np.float32]:
+    """Numerator and denominator of tanh(x): a division costs as much as a polynomial, so cells join theirs."""
     x = x if x < LIMIT else LIMIT
     x = x if x > -LIMIT else -LIMIT
     u = x * x
     p = (((P4 * u + P3) * u + P2) * u + P1) * u + P0
     q = (((Q4 * u + Q3) * u + Q2) * u + Q1) * u + Q0
-    return x * p / q
+    return x * p, q
+
+
+@kernel
+def tanh(x: np.float32) -> np.float32:
+    p, q = tanh_parts(x)
+    return p / q
 
 
 @kernel

@@ -16,6 +16,12 @@ def lanes_of(t: int, window: int, hop: int, lanes: int, active: Indices) -> int:
 
 
 @kernel
+def in_a_window(t: int, window: int, hop: int) -> bool:
+    """Whether any window contains sample t; with a hop beyond the window some belong to none."""
+    return t % hop < window
+
+
+@kernel
 def lane_done(t: int, window: int, hop: int, lanes: int) -> int:
     """The lane whose window ends with sample t, or -1."""
     since = t + 1 - window
