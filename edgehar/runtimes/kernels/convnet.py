@@ -1,7 +1,12 @@
-"""Convolutional networks (cnn, dscnn), column by column; definition in `edgehar.runtimes.cells.convnet`.
+"""Convolutional networks (cnn, dscnn) of streams; definition in `edgehar.runtimes.cells.convnet`.
 
-Every layer's input has a ring of columns [length, channels] that is stored twice in a row, so that the newest
-columns are always contiguous. All rings lie in one array, all weights in another; a table has one row per layer.
+Every layer's input has a buffer of columns [columns, channels], the newest last; when it is full, the columns that are
+still needed move to its front. The columns that a burst of samples adds to a layer are computed in one product, whose
+rows are the columns: taps are contiguous in the buffer. A sum has the same terms in the same order for one column as
+for many. All buffers lie in one array, all weights in another; a table has one row per layer.
+
+Roofline: every weight is one multiply-add per new column, read from L2 once per eight columns. Bound by arithmetic from
+four new columns on; a single column waits for its own additions.
 """
 
 from __future__ import annotations
@@ -14,42 +19,108 @@ import numpy as np
 from edgehar.graph.convplan import plan_convnet
 from edgehar.manifest import Manifest
 from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Table, Vector, kernel
-from edgehar.runtimes.kernels.products import add_product
+from edgehar.runtimes.kernels.products import lone_product, product
+from edgehar.runtimes.kernels.simd import aligned, pack_rows, vectors_of
+from edgehar.runtimes.kernels.vector import WIDTH
 from edgehar.types import FloatArray, IntArray
 
-# Columns of the table; the last row describes the ring of output columns only.
-INPUTS, OUT, KERNEL, STRIDE, GROUPS, RELU, SKIP, SKIP_LAG, WEIGHTS, BIAS, RING, LENGTH = range(12)
+# Columns of the table; the last row describes the buffer of output columns only.
+INPUTS, OUT, KERNEL, STRIDE, GROUPS, RELU, SKIP, SKIP_LAG, WEIGHTS, BIAS, BUFFER, KEPT, ROOM = range(13)
+
+BURST = 64
+"""Samples that are taken through the layers at once."""
 
 
 @kernel
-def convolve(column: Vector, taps: Vector, matrix: Matrix, inputs: int, groups: int) -> None:
-    """Add matrix [kernel * inputs / groups, out] times taps [kernel * inputs] to column [out]."""
-    rows, out = matrix.shape
-    if groups == 1:
-        add_product(column, matrix, taps)
-    elif groups == inputs and inputs == out:
-        for j in range(rows):
-            v, w = taps[j * out : (j + 1) * out], matrix[j]
-            for o in range(out):
-                column[o] += v[o] * w[o]
-    else:
-        inside, outside = inputs // groups, out // groups
-        for g in range(groups):
-            part = column[g * outside : (g + 1) * outside]
-            for j in range(rows):
-                w = matrix[j, g * outside : (g + 1) * outside]
-                v = taps[j // inside * inputs + g * inside + j % inside]
-                for o in range(outside):
-                    part[o] += v * w[o]
+def make_room(buffers: Vector, row: Indices, first: int, seen: int, new: int) -> int:
+    """Space for `new` columns behind column `seen`: the number of the buffer's first column, moved up if need be."""
+    if seen + new - first <= row[ROOM]:
+        return first
+    kept = int(min(seen - first, row[KEPT]))
+    width, start = row[INPUTS], row[BUFFER]
+    source = start + (seen - first - kept) * width
+    for i in range(kept * width):
+        buffers[start + i] = buffers[source + i]
+    return seen - kept
 
 
 @kernel
-def append(rings: Vector, table: Table, stage: int, seen: int, column: Vector) -> None:
-    """Store `column` as number `seen` of the stage's ring, at both its places."""
-    width, length = len(column), table[stage, LENGTH]
-    first = table[stage, RING] + (seen % length) * width
-    rings[first : first + width] = column
-    rings[first + length * width : first + (length + 1) * width] = column
+def vectors_of_outputs(out: int) -> int:
+    """Registers that `out` values fill."""
+    return (out + WIDTH - 1) // WIDTH
+
+
+@kernel
+def convolve_groups(buffers: Vector, oo: int, xo: int, weights: Vector, row: Indices, columns: int) -> None:
+    """`columns` columns of a grouped convolution; a depthwise one is vector times vector."""
+    inputs, out, groups, size, bias = row[INPUTS], row[OUT], row[GROUPS], row[KERNEL], row[BIAS]
+    inside, outside = inputs // groups, out // groups
+    n = vectors_of_outputs(out) * WIDTH
+    for c in range(columns):
+        y = buffers[oo + c * out : oo + (c + 1) * out]
+        x = xo + c * row[STRIDE] * inputs
+        y[:] = weights[bias : bias + out]
+        for j in range(size * inside):
+            w = weights[row[WEIGHTS] + j * n : row[WEIGHTS] + j * n + out]
+            tap = x + j // inside * inputs + j % inside
+            if inside == 1 and outside == 1:
+                v = buffers[tap : tap + out]
+                for o in range(out):
+                    y[o] += v[o] * w[o]
+            else:
+                for g in range(groups):
+                    value = buffers[tap + g * inside]
+                    for o in range(g * outside, (g + 1) * outside):
+                        y[o] += value * w[o]
+
+
+@kernel
+def finish(buffers: Vector, at: int, skip: int, count: int, relu: bool) -> None:
+    """Add `count` values at `skip`, unless it is negative, and rectify."""
+    zero = np.float32(0)
+    y = buffers[at : at + count]
+    if skip >= 0:
+        v = buffers[skip : skip + count]
+        for i in range(count):
+            y[i] += v[i]
+    if relu:
+        for i in range(count):
+            y[i] = y[i] if y[i] > zero else zero
+
+
+@kernel
+def grow(
+    samples: Vector, count: int, table: Table, weights: Vector, buffers: Vector, seen: Indices, first: Indices
+) -> None:
+    """Take `count` new samples through all layers; seen and first [layers + 1]: columns so far, the buffers' first."""
+    row = table[0]
+    first[0] = make_room(buffers, row, first[0], seen[0], count)
+    at = row[BUFFER] + (seen[0] - first[0]) * row[INPUTS]
+    buffers[at : at + count * row[INPUTS]] = samples
+    seen[0] += count
+    for layer in range(len(table) - 1):
+        row, into = table[layer], table[layer + 1]
+        inputs, out, made = row[INPUTS], row[OUT], seen[layer + 1]
+        if seen[layer] < row[KERNEL]:
+            return
+        new = (seen[layer] - row[KERNEL]) // row[STRIDE] + 1 - made
+        if new == 0:
+            return
+        first[layer + 1] = make_room(buffers, into, first[layer + 1], made, new)
+        oo = into[BUFFER] + (made - first[layer + 1]) * out
+        xo = row[BUFFER] + (made * row[STRIDE] - first[layer]) * inputs
+        if row[GROUPS] == 1:
+            product(
+                buffers, oo, out, weights, row[BIAS], 0, weights, row[WEIGHTS], vectors_of_outputs(out),
+                buffers, xo, row[STRIDE] * inputs, new, row[KERNEL] * inputs,
+            )  # fmt: skip
+        else:
+            convolve_groups(buffers, oo, xo, weights, row, new)
+        skip = -1
+        if row[SKIP] >= 0:
+            skip = table[row[SKIP], BUFFER] + (made + row[SKIP_LAG] - first[row[SKIP]]) * out
+        finish(buffers, oo, skip, new * out, row[RELU] != 0)
+        seen[layer + 1] += new
 
 
 @kernel
@@ -60,104 +131,96 @@ def advance(
     hop: int,
     table: Table,
     weights: Vector,
-    rings: Vector,
+    buffers: Vector,
     seen: Indices,
-    column: Vector,
-    fc_w: Matrix,
-    fc_b: Vector,
+    first: Indices,
+    total_stride: int,
+    columns: int,
+    fc_w: int,
+    fc_b: int,
+    mean: Vector,
+    scores: Vector,
     ends: Indices,
     logits: Matrix,
 ) -> None:
-    """Advance by x [n, inputs]; seen [layers + 1]: columns so far of every ring; column: scratch, the widest layer."""
-    layers = len(table) - 1
+    """Advance by x [n, inputs]; columns: of a window at the network's end; fc_w, fc_b: places in the weights."""
+    n, inputs = x.shape
+    samples = x.reshape(x.size)
+    last = table[len(table) - 1]
+    width = last[INPUTS]
     done = 0
-    zero = np.float32(0)
-    for n in range(len(x)):
-        append(rings, table, 0, seen[0], x[n])
-        seen[0] += 1
-        for layer in range(layers):
-            row = table[layer]
-            size, inputs, out = row[KERNEL], row[INPUTS], row[OUT]
-            since = seen[layer] - size
-            if since < 0 or since % row[STRIDE] != 0:
-                break
-            y = column[:out]
-            y[:] = weights[row[BIAS] : row[BIAS] + out]
-            at = row[RING] + (since % row[LENGTH]) * inputs
-            matrix = weights[row[WEIGHTS] : row[BIAS]].reshape((row[BIAS] - row[WEIGHTS]) // out, out)
-            convolve(y, rings[at : at + size * inputs], matrix, inputs, row[GROUPS])
-            if row[SKIP] >= 0:
-                skip = table[row[SKIP]]
-                at = skip[RING] + ((seen[row[SKIP]] - 1 - row[SKIP_LAG]) % skip[LENGTH]) * out
-                y += rings[at : at + out]
-            if row[RELU] != 0:
-                for o in range(out):
-                    y[o] = y[o] if y[o] > zero else zero
-            append(rings, table, layer + 1, seen[layer + 1], y)
-            seen[layer + 1] += 1
-        t = t0 + n + 1 - window
-        if t >= 0 and t % hop == 0:
-            last = table[layers]
-            columns, width = last[LENGTH], last[INPUTS]
-            at = last[RING] + (seen[layers] % columns) * width
-            mean = column[:width]
-            mean[:] = 0
+    for start in range(0, n, BURST):
+        count = min(BURST, n - start)
+        grow(samples[start * inputs : (start + count) * inputs], count, table, weights, buffers, seen, first)
+        before = t0 + start
+        # Ends of windows among the samples before + 1 ... before + count.
+        end = window if before < window else window + ((before - window) // hop + 1) * hop
+        while end <= before + count:
+            at = last[BUFFER] + ((end - window) // total_stride - first[len(table) - 1]) * width
+            mean[:width] = 0
             for c in range(columns):
-                mean += rings[at + c * width : at + (c + 1) * width]
-            mean /= np.float32(columns)
-            ends[done] = t0 + n + 1
-            logits[done, :] = fc_b
-            add_product(logits[done], fc_w, mean)
+                for i in range(width):
+                    mean[i] += buffers[at + c * width + i]
+            for i in range(width):
+                mean[i] /= np.float32(columns)
+            lone_product(scores, 0, weights, fc_b, weights, fc_w, len(scores) // WIDTH, mean, 0, width)
+            ends[done] = end
+            logits[done, :] = scores[: logits.shape[1]]
             done += 1
+            end += hop
 
 
 class Packed(NamedTuple):
-    """Table and weights; `rings` and `widest` are the sizes of an engine's buffers."""
+    """Table and weights; `buffered`: values in all buffers."""
 
     table: IntArray
     weights: FloatArray
-    fc_w: FloatArray
-    fc_b: FloatArray
-    rings: int
-    widest: int
+    buffered: int
+    total_stride: int
+    columns: int
+    fc_w: int
+    fc_b: int
 
 
 class ConvnetEngine(Engine):
     """The kernel with its buffers."""
 
     def __init__(self, packed: Packed, manifest: Manifest, hop: int) -> None:
-        self._packed, self._window, self._hop = packed, manifest.window, hop
-        self._rings = np.zeros(packed.rings, np.float32)
-        self._seen = np.zeros(len(packed.table), np.int64)
-        self._column = np.zeros(packed.widest, np.float32)
+        layers = len(packed.table)
+        self._seen, self._first = np.zeros(layers, np.int64), np.zeros(layers, np.int64)
+        scratch = [aligned(vectors_of(int(n), WIDTH) * WIDTH) for n in (packed.table[-1, INPUTS], len(manifest.labels))]
+        buffers = aligned(packed.buffered)
+        shape = packed[3:]
+        state = buffers, self._seen, self._first
+        self._arguments = manifest.window, hop, packed.table, packed.weights, *state, *shape, *scratch
 
     @staticmethod
     def pack(manifest: Manifest, weights: Mapping[str, FloatArray]) -> Packed:
         plan = plan_convnet(manifest.model, manifest.window)
-        table = np.zeros((len(plan.convs) + 1, 12), np.int64)
-        flat: list[FloatArray] = []
-        used = ring = 0
-        width = manifest.model["inputs"]
-        for i, conv in enumerate(plan.convs):
-            # [out, inputs / groups, kernel] -> [kernel, inputs / groups, out]
-            flat += [weights[f"{conv.name}.w"].transpose(2, 1, 0).ravel(), weights[f"{conv.name}.b"]]
-            skip = -1 if conv.skip is None else conv.skip
-            shape = (conv.inputs, conv.out, conv.kernel, conv.stride, conv.groups, conv.relu, skip, conv.skip_lag)
-            table[i] = (*shape, used, used + flat[-2].size, ring, plan.kept[i])
-            used += flat[-2].size + flat[-1].size
-            ring += 2 * plan.kept[i] * width
-            width = conv.out
-        table[-1, [INPUTS, RING, LENGTH]] = width, ring, plan.kept[-1]
-        rings = ring + 2 * plan.kept[-1] * width
-        fc_w = np.array(weights[f"{plan.linear}.w"].T, np.float32, order="C")
-        fc_b = np.array(weights[f"{plan.linear}.b"], np.float32)
-        widest = int(max(table[:, INPUTS].max(), table[:, OUT].max()))
-        return Packed(table, np.concatenate(flat), fc_w, fc_b, rings, widest)
+        table = np.zeros((len(plan.convs) + 1, 13), np.int64)
+        matrices: list[FloatArray] = []
+        buffered, width, stride = 0, int(manifest.model["inputs"]), 1
+        for i, kept in enumerate(plan.kept):
+            room = kept + BURST // stride + 2
+            table[i, [INPUTS, BUFFER, KEPT, ROOM]] = width, buffered, kept, room
+            # Behind the last column a product stores its padding.
+            buffered += vectors_of(room * width + WIDTH, WIDTH) * WIDTH
+            if i < len(plan.convs):
+                conv = plan.convs[i]
+                w = weights[f"{conv.name}.w"]  # [out, inputs / groups, kernel] -> [kernel * inputs / groups, out]
+                matrices += [w.transpose(2, 1, 0).reshape(-1, conv.out), weights[f"{conv.name}.b"][None]]
+                skip = -1 if conv.skip is None else conv.skip
+                shape = conv.out, conv.kernel, conv.stride, conv.groups, conv.relu, skip, conv.skip_lag
+                table[i, [OUT, KERNEL, STRIDE, GROUPS, RELU, SKIP, SKIP_LAG]] = shape
+                width, stride = conv.out, stride * conv.stride
+        matrices += [weights[f"{plan.linear}.w"].T, weights[f"{plan.linear}.b"][None]]
+        packed, places = pack_rows(matrices, WIDTH)
+        table[:-1, WEIGHTS], table[:-1, BIAS] = places[:-2:2], places[1:-2:2]
+        return Packed(table, packed, buffered, stride, plan.kept[-1], *places[-2:])
 
     def run(self, x: FloatArray, t: int, ends: IntArray, logits: FloatArray) -> None:
-        p = self._packed
-        buffers = (self._rings, self._seen, self._column)
-        advance(x, t, self._window, self._hop, p.table, p.weights, *buffers, p.fc_w, p.fc_b, ends, logits)
+        advance(x, t, *self._arguments, ends, logits)
 
     def clear(self) -> None:
         self._seen[:] = 0
+        self._first[:] = 0
