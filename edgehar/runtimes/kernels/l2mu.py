@@ -1,8 +1,9 @@
 """L2MU, event-driven: only neurons that fired cost a row of weights; equations in `edgehar.runtimes.cells.l2mu`.
 
-All populations lie one after the other in arrays of N neurons, in the order in which they fire: [enc0 [enc1 enc2]]
-u m h o. Of every lane and population the indices of the neurons that fired last are kept, ascending.
-Compiled without fused operations: sums have the reference runtime's order and roundings, hence its bits.
+Populations in the order in which they fire: [enc0 [enc1 enc2]] u m h o, each padded to whole vectors of neurons that
+never fire. Where two populations hear the same spikes, their rows of weights lie side by side and are added in one go;
+what a plain encoder's sample adds is the same for all lanes. Sums have the reference runtime's order and roundings,
+hence its bits (`edgehar.runtimes.kernels.events`).
 """
 
 from __future__ import annotations
@@ -15,76 +16,78 @@ import numpy as np
 from edgehar.manifest import Manifest
 from edgehar.runtimes.cells.l2mu import population_sizes
 from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Table, Vector, exact_kernel
+from edgehar.runtimes.kernels.events import fire_leaky, fire_synaptic, gather
 from edgehar.runtimes.kernels.schedule import lane_done, lanes_of
+from edgehar.runtimes.kernels.simd import aligned, pack_rows, vectors_of
+from edgehar.runtimes.kernels.vector import WIDTH
 from edgehar.types import FloatArray, IntArray
 
+FIRST, VECTORS, WORD, WORDS = range(4)
+"""Columns of the table of populations: first neuron, vectors of neurons, first word of spikes, words."""
+X_UH, H_UH, M_UM, U_M, M_H, H_O, B_O, ENC0_W, ENC0_B, ENC1_W, ENC1_B, ENC2_W, ENC2_B = range(13)
+"""Places in the packed weights. M_UM: from whose spikes, to whose drives; X is the sample or the last encoder."""
+
 
 @exact_kernel
-def add_rows(drive: Vector, matrix: Matrix, fired: Indices) -> None:
-    """Add the rows of matrix [m, n] that `fired` lists to drive [n], in this order; four a pass."""
+def add_weighted(drive: Vector, weights: Vector, at: int, x: Vector) -> None:
+    """Add x [m] times the matrix [m, n] at `at` to drive [n], input by input."""
     n = len(drive)
-    whole = len(fired) - len(fired) % 4
-    for e in range(0, whole, 4):
-        a, b, c, d = matrix[fired[e]], matrix[fired[e + 1]], matrix[fired[e + 2]], matrix[fired[e + 3]]
-        for i in range(n):
-            drive[i] = (((drive[i] + a[i]) + b[i]) + c[i]) + d[i]
-    for e in range(whole, len(fired)):
-        a = matrix[fired[e]]
-        for i in range(n):
-            drive[i] += a[i]
-
-
-@exact_kernel
-def add_weighted(drive: Vector, matrix: Matrix, v: Vector) -> None:
-    """Add v [m] times matrix [m, n] to drive [n], input by input: real values into the network (encoder plain)."""
-    inputs, n = matrix.shape
-    for j in range(inputs):
-        row, value = matrix[j], v[j]
+    for j in range(len(x)):
+        row, value = weights[at + j * n : at + (j + 1) * n], x[j]
         for i in range(n):
             drive[i] += value * row[i]
 
 
 @exact_kernel
-def remember(drive: Vector, a: Matrix, b: Vector, fired_m: Indices, fired_u: Indices) -> None:
-    """Add A S_m + B S_u of every row to the drive of the memory [rows * order]; a is A transposed."""
-    order = len(b)
-    for e in range(len(fired_m)):
-        first = fired_m[e] // order * order
-        row, column = drive[first : first + order], a[fired_m[e] - first]
-        for i in range(order):
-            row[i] += column[i]
-    for e in range(len(fired_u)):
-        row = drive[fired_u[e] * order : (fired_u[e] + 1) * order]
-        for i in range(order):
-            row[i] += b[i]
+def add(drive: Vector, at: int, weights: Vector, bias: int, n: int) -> None:
+    """Add the n values at `bias` to those at `at`."""
+    for i in range(n):
+        drive[at + i] += weights[bias + i]
 
 
 @exact_kernel
 def fire(
-    drive: Vector,
-    potential: Vector,
-    current: Vector,
-    alpha: Vector,
-    beta: Vector,
-    thr: Vector,
-    synaptic: bool,
-    fired: Indices,
-) -> int:
-    """Advance a population [n] of one lane by its drive; list the neurons that fire; return how many there are."""
-    zero = np.float32(0)
-    n = len(drive)
+    drive: Vector, at: int, row: Indices, potential: Vector, current: Vector, lane: int, neurons: Vector,
+    synaptic: bool, bits: Indices, word: int,
+) -> int:  # fmt: skip
+    """Advance one population of a lane by its drive; return how many fired. neurons: beta, thr, alpha [3, N]."""
+    size = len(neurons) // 3
+    first = row[FIRST]
+    own = lane * size + first
+    at_bits = word + row[WORD]
     if synaptic:
+        return int(
+            fire_synaptic(drive, at, potential, own, current, own, neurons, first, size, row[VECTORS], bits, at_bits)
+        )
+    return int(fire_leaky(drive, at, potential, own, current, own, neurons, first, size, row[VECTORS], bits, at_bits))
+
+
+@exact_kernel
+def encode(
+    x: Vector, lane: int, populations: Table, potential: Vector, current: Vector, drive: Vector, bits: Indices,
+    word: int, total: Indices, neurons: Vector, synaptic: bool, encoders: int, weights: Vector, places: Indices,
+) -> None:  # fmt: skip
+    """Fire the encoders of a lane: enc0 has `pop` neurons per input, enc1 and enc2 hear the spikes before them."""
+    row = populations[0]
+    n = row[VECTORS] * WIDTH
+    for i in range(n):
+        drive[i] = 0
+    # enc0's weights are [inputs, n], zero but for the input's own neurons.
+    own = places[ENC0_W]
+    for j in range(len(x)):
         for i in range(n):
-            drive[i] = alpha[i] * current[i] + drive[i]
-            current[i] = drive[i]
-    for i in range(n):
-        reset = thr[i] if potential[i] > thr[i] else zero
-        potential[i] = (beta[i] * potential[i] + drive[i]) - reset
-    count = 0
-    for i in range(n):
-        fired[count] = i  # a candidate; the next one overwrites it unless this neuron fires
-        count += potential[i] > thr[i]
-    return count
+            drive[i] += weights[own + j * n + i] * x[j]
+    add(drive, 0, weights, places[ENC0_B], n)
+    total[0] += fire(drive, 0, row, potential, current, lane, neurons, synaptic, bits, word)
+    for p in range(1, encoders):
+        before, row = populations[p - 1], populations[p]
+        n = row[VECTORS] * WIDTH
+        for i in range(n):
+            drive[i] = 0
+        w, b = (places[ENC1_W], places[ENC1_B]) if p == 1 else (places[ENC2_W], places[ENC2_B])
+        gather(drive, 0, drive, 0, weights, w, row[VECTORS], bits, word + before[WORD], before[WORDS])
+        add(drive, 0, weights, b, n)
+        total[p] += fire(drive, 0, row, potential, current, lane, neurons, synaptic, bits, word)
 
 
 @exact_kernel
@@ -93,106 +96,86 @@ def advance(
     t0: int,
     window: int,
     hop: int,
-    places: Table,
-    potential: Matrix,
-    current: Matrix,
-    drive: Vector,
-    fired: Table,
-    counts: Table,
+    populations: Table,
+    potential: Vector,
+    current: Vector,
+    bits: Table,
     score: Matrix,
     total: Indices,
-    alpha: Vector,
-    beta: Vector,
-    thr: Vector,
+    shared: Vector,
+    uh: Vector,
+    um: Vector,
+    out: Vector,
+    neurons: Vector,
+    weights: Vector,
+    places: Indices,
     synaptic: bool,
     membrane: bool,
     encoders: int,
-    enc0_w: Matrix,
-    enc0_b: Matrix,
-    enc1_w: Matrix,
-    enc1_b: Vector,
-    enc2_w: Matrix,
-    enc2_b: Vector,
-    e_x: Matrix,
-    e_h: Matrix,
-    e_m: Matrix,
-    w_x: Matrix,
-    w_h: Matrix,
-    w_m: Matrix,
-    a: Matrix,
-    b: Vector,
-    w_o: Matrix,
-    b_o: Vector,
     active: Indices,
     ends: Indices,
     logits: Matrix,
 ) -> None:
-    """Advance by x [n, D]; potential, current, fired [K, N]; counts [K, P] of fired; score [K, C]; total [P + 1].
+    """Advance by x [n, D]; potential and current [K, N], bits [K, words], score [K, C]; total [P + 1].
 
-    places [P, 2]: first neuron and size of every population; encoders: how many of them encode (0, 1 or 3).
+    Drives: shared and uh of u and h, um of u and m, out of o or an encoder.
     """
-    lanes, populations = counts.shape
-    pu, pm, ph, po = encoders, encoders + 1, encoders + 2, encoders + 3
+    lanes, classes = score.shape
+    u, m, h, o = (
+        populations[encoders],
+        populations[encoders + 1],
+        populations[encoders + 2],
+        populations[encoders + 3],
+    )
+    n_u = u[VECTORS] * WIDTH
+    v_uh, v_um = u[VECTORS] + h[VECTORS], u[VECTORS] + m[VECTORS]
+    size = len(neurons) // 3
+    spikes = bits.reshape(bits.size)
+    words = bits.shape[1]
     done = 0
     for n in range(len(x)):
         t = t0 + n
         count = lanes_of(t, window, hop, lanes, active)
         if t % hop == 0:
             k = (t // hop) % lanes
-            potential[k, :] = 0
-            current[k, :] = 0
-            counts[k, :] = 0
+            potential[k * size : (k + 1) * size] = 0
+            current[k * size : (k + 1) * size] = 0
+            bits[k, :] = 0
             score[k, :] = 0
+        shared[:] = 0
+        if encoders == 0:
+            add_weighted(shared, weights, places[X_UH], x[n])
         for lane in range(count):
             k = active[lane]
-            # What fired last. A population that has not had its turn yet still shows the previous sample.
-            input_events = fired[k, places[0, 0] : places[0, 0]]
-            events_m = fired[k, places[pm, 0] : places[pm, 0] + counts[k, pm]]
-            events_h = fired[k, places[ph, 0] : places[ph, 0] + counts[k, ph]]
-            for p in range(populations):
-                first, last = places[p, 0], places[p, 0] + places[p, 1]
-                d, u = drive[first:last], potential[k, first:last]
-                d[:] = 0
-                if p == pu:
-                    if encoders == 0:
-                        add_weighted(d, e_x, x[n])
-                    else:
-                        add_rows(d, e_x, input_events)
-                    add_rows(d, e_h, events_h)
-                    add_rows(d, e_m, events_m)
-                elif p == pm:
-                    remember(d, a, b, events_m, fired[k, places[pu, 0] : places[pu, 0] + counts[k, pu]])
-                elif p == ph:
-                    if encoders == 0:
-                        add_weighted(d, w_x, x[n])
-                    else:
-                        add_rows(d, w_x, input_events)
-                    add_rows(d, w_h, events_h)
-                    add_rows(d, w_m, fired[k, places[pm, 0] : places[pm, 0] + counts[k, pm]])
-                elif p == po:
-                    add_rows(d, w_o, fired[k, places[ph, 0] : places[ph, 0] + counts[k, ph]])
-                    d += b_o
-                elif p == 0:
-                    for i in range(len(enc0_w)):
-                        d[i * enc0_w.shape[1] : (i + 1) * enc0_w.shape[1]] = enc0_w[i] * x[n, i] + enc0_b[i]
-                elif p == 1:
-                    add_rows(d, enc1_w, input_events)
-                    d += enc1_b
-                else:
-                    add_rows(d, enc2_w, input_events)
-                    d += enc2_b
-                i_syn, events = current[k, first:last], fired[k, first:last]
-                counts[k, p] = fire(d, u, i_syn, alpha[first:last], beta[first:last], thr[first:last], synaptic, events)
-                total[p] += counts[k, p]
-                if p < encoders:
-                    input_events = events[: counts[k, p]]
-            first, last = places[po, 0], places[po, 0] + places[po, 1]
-            if membrane:
-                score[k] += potential[k, first:last]
+            word = k * words
+            if encoders > 0:
+                encode(
+                    x[n], k, populations, potential, current, out, spikes, word, total, neurons, synaptic, encoders,
+                    weights, places,
+                )  # fmt: skip
+                e = populations[encoders - 1]
+                gather(uh, 0, shared, 0, weights, places[X_UH], v_uh, spikes, word + e[WORD], e[WORDS])
+                gather(uh, 0, uh, 0, weights, places[H_UH], v_uh, spikes, word + h[WORD], h[WORDS])
             else:
-                for i in fired[k, first : first + counts[k, po]]:
-                    score[k, i] += np.float32(1)
-            total[populations] += 1
+                gather(uh, 0, shared, 0, weights, places[H_UH], v_uh, spikes, word + h[WORD], h[WORDS])
+            um[:n_u] = uh[:n_u]
+            um[n_u:] = 0
+            gather(um, 0, um, 0, weights, places[M_UM], v_um, spikes, word + m[WORD], m[WORDS])
+            total[encoders] += fire(um, 0, u, potential, current, k, neurons, synaptic, spikes, word)
+            gather(um, n_u, um, n_u, weights, places[U_M], m[VECTORS], spikes, word + u[WORD], u[WORDS])
+            total[encoders + 1] += fire(um, n_u, m, potential, current, k, neurons, synaptic, spikes, word)
+            gather(uh, n_u, uh, n_u, weights, places[M_H], h[VECTORS], spikes, word + m[WORD], m[WORDS])
+            total[encoders + 2] += fire(uh, n_u, h, potential, current, k, neurons, synaptic, spikes, word)
+            out[: o[VECTORS] * WIDTH] = 0
+            gather(out, 0, out, 0, weights, places[H_O], o[VECTORS], spikes, word + h[WORD], h[WORDS])
+            add(out, 0, weights, places[B_O], o[VECTORS] * WIDTH)
+            total[encoders + 3] += fire(out, 0, o, potential, current, k, neurons, synaptic, spikes, word)
+            for c in range(classes):
+                if membrane:
+                    score[k, c] += potential[k * size + o[FIRST] + c]
+                else:
+                    score[k, c] += np.float32((bits[k, o[WORD] + c // 64] >> (c % 64)) & 1)
+            total[len(populations)] += 1
         k = lane_done(t, window, hop, lanes)
         if k >= 0:
             ends[done] = t + 1
@@ -201,73 +184,98 @@ def advance(
 
 
 class Packed(NamedTuple):
-    """Arguments of `advance` from `alpha` to `b_o`, and the populations."""
+    """Arguments of `advance` from `neurons` to `encoders`, and the populations with their sizes before padding."""
 
-    arguments: tuple[FloatArray | bool | int, ...]
-    places: IntArray
-    names: tuple[str, ...]
+    arguments: tuple[FloatArray | IntArray | bool | int, ...]
+    populations: IntArray
+    sizes: dict[str, int]
 
 
 class L2MUEngine(Engine):
     """The kernel with its buffers."""
 
     def __init__(self, packed: Packed, manifest: Manifest, hop: int) -> None:
-        self._packed, self._window, self._hop = packed, manifest.window, hop
-        lanes, neurons = -(-manifest.window // hop), int(packed.places[:, 1].sum())
-        self._total = np.zeros(len(packed.names) + 1, np.int64)
-        self._buffers = (
-            np.zeros((lanes, neurons), np.float32),
-            np.zeros((lanes, neurons), np.float32),
-            np.zeros(neurons, np.float32),
-            np.zeros((lanes, neurons), np.int64),
-            np.zeros((lanes, len(packed.names)), np.int64),
+        self._packed, self._schedule = packed, (manifest.window, hop)
+        table = packed.populations
+        lanes = -(-manifest.window // hop)
+        widths = (table[:, VECTORS] * WIDTH).tolist()
+        u, m, h, _ = widths[-4:]
+        self._total = np.zeros(len(table) + 1, np.int64)
+        self._state = (
+            aligned(lanes * sum(widths)),
+            aligned(lanes * sum(widths)),
+            np.zeros((lanes, int(table[:, WORDS].sum())), np.int64),
             np.zeros((lanes, len(manifest.labels)), np.float32),
-            self._total,
         )
+        self._drives = aligned(u + h), aligned(u + h), aligned(u + m), aligned(max(widths))
         self._active = np.zeros(lanes, np.int64)
 
     @staticmethod
     def pack(manifest: Manifest, weights: Mapping[str, FloatArray]) -> Packed:
         model = manifest.model
         sizes = population_sizes(model)
-        starts = np.cumsum([0, *sizes.values()])[:-1]
-        places = np.ascontiguousarray(np.stack([starts, list(sizes.values())], axis=1), dtype=np.int64)
+        vectors = [vectors_of(n, WIDTH) for n in sizes.values()]
+        words = [vectors_of(n * WIDTH, 64) for n in vectors]
+        firsts = [np.cumsum([0, *counts])[:-1] for counts in ([n * WIDTH for n in vectors], words)]
+        table = np.stack([firsts[0], vectors, firsts[1], words], axis=1).astype(np.int64)
 
-        def per_neuron(parameter: str) -> FloatArray:
-            spread = [np.broadcast_to(weights[f"{parameter}_{p}"], n) for p, n in sizes.items()]
-            return np.concatenate(spread).astype(np.float32)
-
-        def matrix(name: str) -> FloatArray:
-            return np.array(weights[name].T, np.float32, order="C")
-
-        def optional(name: str) -> FloatArray:
-            empty = np.zeros((0, 0) if name.endswith("_w") else 0, np.float32)
-            return matrix(name) if name in weights else empty
+        def per_neuron(parameter: str, padding: float) -> FloatArray:
+            parts = []
+            for (p, n), count in zip(sizes.items(), vectors, strict=True):
+                values = np.broadcast_to(weights[f"{parameter}_{p}"], n).astype(np.float32)
+                parts += [values, np.full(count * WIDTH - n, padding, np.float32)]
+            return np.concatenate(parts)
 
         synaptic = model["neuron"] == "synaptic"
-        beta = np.clip(per_neuron("beta"), 0, 1)
-        alpha = np.clip(per_neuron("alpha"), 0, 1) if synaptic else beta
-        encoders = len(sizes) - 4
-        # enc0 stays [inputs, pop]: an input's neurons are its own
-        none = np.zeros((0, 0), np.float32)
-        enc0 = [np.array(weights.get(name, none)) for name in ("enc0_w", "enc0_b")]
-        rest = [optional(name) for name in ("enc1_w", "enc1_b", "enc2_w", "enc2_b")]
-        core = [matrix(name) for name in ("E_x", "E_h", "E_m", "W_x", "W_h", "W_m", "A", "B", "W_o", "b_o")]
-        switches = (synaptic, model["readout"] == "membrane", encoders)
-        return Packed((alpha, beta, per_neuron("thr"), *switches, *enc0, *rest, *core), places, tuple(sizes))
+        alpha = np.clip(per_neuron("alpha", 0), 0, 1) if synaptic else per_neuron("thr", 0) * 0
+        neurons = aligned(3 * int(sum(vectors)) * WIDTH)
+        neurons[:] = np.concatenate([np.clip(per_neuron("beta", 0), 0, 1), per_neuron("thr", np.inf), alpha])
+        packed, places = pack_rows(_matrices(model, weights, sizes), WIDTH)
+        switches = synaptic, model["readout"] == "membrane", len(sizes) - 4
+        return Packed((neurons, packed, np.array(places, np.int64), *switches), table, sizes)
 
     def run(self, x: FloatArray, t: int, ends: IntArray, logits: FloatArray) -> None:
         p = self._packed
-        advance(x, t, self._window, self._hop, p.places, *self._buffers, *p.arguments, self._active, ends, logits)
+        buffers = (*self._state, self._total, *self._drives)
+        advance(x, t, *self._schedule, p.populations, *buffers, *p.arguments, self._active, ends, logits)
 
     def clear(self) -> None:
-        for buffer in self._buffers[:-1]:
+        for buffer in self._state:
             buffer[:] = 0
 
     def spikes(self) -> dict[str, tuple[int, int]]:
         steps = int(self._total[-1])
-        sizes = self._packed.places[:, 1].tolist()
-        return {name: (int(self._total[i]), steps * sizes[i]) for i, name in enumerate(self._packed.names)}
+        return {p: (int(self._total[i]), steps * n) for i, (p, n) in enumerate(self._packed.sizes.items())}
 
     def clear_spikes(self) -> None:
         self._total[:] = 0
+
+
+def _matrices(
+    model: Mapping[str, int], weights: Mapping[str, FloatArray], sizes: Mapping[str, int]
+) -> list[FloatArray]:
+    """Input-major, in the order of the places; two populations that hear the same spikes side by side."""
+
+    def padded(matrix: FloatArray) -> FloatArray:
+        n = matrix.shape[1]
+        return np.pad(matrix, ((0, 0), (0, vectors_of(n, WIDTH) * WIDTH - n)))
+
+    def beside(*names: str) -> FloatArray:
+        return np.concatenate([padded(weights[name].T) for name in names], axis=1)
+
+    rows, order = model["memory"], model["order"]
+    # Every row of the memory has its own A and B on the diagonal; the zeros beside change no sum.
+    a = np.kron(np.eye(rows, dtype=np.float32), weights["A"].T)
+    b = np.kron(np.eye(rows, dtype=np.float32), weights["B"].reshape(1, order))
+    memory = np.concatenate([padded(weights["E_m"].T), padded(a)], axis=1)
+    core = [beside("E_x", "W_x"), beside("E_h", "W_h"), memory, b, weights["W_m"].T, weights["W_o"].T]
+    empty = np.zeros((0, 0), np.float32)
+    encoders = [empty, empty]
+    if "enc0" in sizes:
+        inputs, pop = weights["enc0_w"].shape
+        own = np.kron(np.eye(inputs, dtype=np.float32), np.ones((1, pop), np.float32))
+        encoders = [own * weights["enc0_w"].reshape(1, -1), weights["enc0_b"].reshape(1, -1)]
+    for name in ("enc1", "enc2"):
+        present = name in sizes
+        encoders += [weights[f"{name}_w"].T, weights[f"{name}_b"][None]] if present else [empty, empty]
+    return [*core, weights["b_o"][None], *encoders]
