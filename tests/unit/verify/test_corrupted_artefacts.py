@@ -114,7 +114,7 @@ def test_tflite_weight(fastgrnn: Bundle, tmp_path: Path) -> None:
 def test_tflite_scale(fastgrnn: Bundle, tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert")
     directory = exported(fastgrnn, "tflite", tmp_path)
-    scale = np.float32(np.abs(fastgrnn.weights["U"]).max() / 127).tobytes()
+    scale = np.float32(fastgrnn_scale(fastgrnn)).tobytes()
     change(directory / "model.tflite", lambda raw: flip(raw, scale, 2))
     result = run(fastgrnn, "litert", directory)
     assert result.status is Status.FAIL
@@ -128,6 +128,28 @@ def test_tflite_of_another_model(fastgrnn: Bundle, tmp_path: Path) -> None:
     result = run(other, "litert", directory)
     assert result.status is Status.FAIL
     assert "another model" in result.detail[0]
+
+
+def test_tflite_step_file(fastgrnn: Bundle, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    directory = exported(fastgrnn, "tflite", tmp_path)
+    change(directory / "model.step.tflite", lambda raw: flip(raw, np.float32(fastgrnn_scale(fastgrnn)).tobytes(), 2))
+    result = run(fastgrnn, "litert", directory)
+    assert result.status is Status.FAIL
+    assert any("model.step.tflite: constant 'scale of samples/U" in line for line in result.detail), result
+
+
+def fastgrnn_scale(bundle: Bundle) -> float:
+    return float(np.abs(bundle.weights["U"]).max() / 127)
+
+
+def test_a_file_for_a_chip_takes_channels_only(fastgrnn: Bundle, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    save_bundle(fastgrnn, tmp_path / "model.edgehar")
+    export_bundle(tmp_path / "model.edgehar", tmp_path / "out", targets=["tflite"], board="stm32h743")
+    result = run(fastgrnn, "litert", tmp_path / "out")
+    assert result.status is Status.UNSUPPORTED
+    assert "channels only" in result.detail[0]
 
 
 # --- ONNX -------------------------------------------------------------------------------------------------------------
