@@ -49,12 +49,15 @@ def run_int_graph(graph: IntGraph, x: FloatArray, watch: Watch | None = None) ->
 
 
 def quantise_input(graph: IntGraph, x: FloatArray) -> IntArray:
-    """sat(rint(x * float32(1 / scale))), a single float32 product rounded half to even; zero point 0."""
+    """sat(rint(x * float32(1 / scale))), a single float32 product rounded half to even; zero point 0.
+
+    NaN, which has no integer, becomes 0 as it does in C and in the kernels.
+    """
     quant = graph.quants[TENSOR_X]
     low, high = LIMITS[quant.dtype]
     with np.errstate(over="ignore"):  # beyond float32 is beyond the dtype, too
         scaled = np.asarray(x, np.float32) * inverse_scale(quant.scale)
-    return np.asarray(np.clip(np.rint(scaled), low, high).astype(np.int64))
+    return np.asarray(np.nan_to_num(np.clip(np.rint(scaled), low, high), nan=0.0).astype(np.int64))
 
 
 def inverse_scale(scale: float) -> np.float32:

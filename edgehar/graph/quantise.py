@@ -145,7 +145,8 @@ class _Quantiser:
         low, high = self.range(*names)
         reach = max(-low, high)
         threshold = float(float_of(op.threshold).max())
-        if threshold <= 4 * reach:  # one beyond that means that the population never fires
+        # A threshold beyond that means that the population never fires. A silent one gets a unit that drives fit, too.
+        if threshold <= 4 * reach or reach == 0:
             reach = max(reach, 1.5 * threshold)
         quant = Quant(self.dtype, positive(reach) / LIMITS[self.dtype][1])
         self.quants |= dict.fromkeys(names, quant)
@@ -193,7 +194,10 @@ class _Quantiser:
         ratios = [s * self.quants[t.x].scale / out.scale for s, t in zip(scales, op.terms, strict=True)]
         ints = [self.weights(term.w, s) for term, s in zip(op.terms, scales, strict=True)]
         largest = [self.check_sum(term, w) for term, w in zip(op.terms, ints, strict=True)]
+        bias = self.bias(op.bias, out.scale)
         if logits:
+            summed = sum(largest, np.zeros(1, np.int64)) + (0 if bias is None else np.abs(bias.value.astype(np.int64)))
+            self.check_worst(op.out, int(summed.max()))
             multipliers, shift = [np.ones(1, np.int32)], 0
         else:
             reach = sum((rows * ratio for rows, ratio in zip(largest, ratios, strict=True)), np.zeros(1))
@@ -203,7 +207,7 @@ class _Quantiser:
             IntTerm(t.x, w, Constant(f"{w.name}.multiplier", m))
             for t, w, m in zip(op.terms, ints, multipliers, strict=True)
         )
-        return IntLinear(op.out, terms, self.bias(op.bias, out.scale), shift)
+        return IntLinear(op.out, terms, bias, shift)
 
     def bias(self, bias: Constant | None, scale: float) -> Constant | None:
         return None if bias is None else Constant(bias.name, int32(float_of(bias).astype(np.float64) / scale))
@@ -234,8 +238,10 @@ class _Quantiser:
 
     def emit_expand(self, op: Expand) -> IntExpand:
         scale = self.weight_scales(op.w, "none") * (127 / 32767)
-        drive = self.quants[op.out].scale
-        (multiplier,), shift = fixed_point([scale * self.quants[op.x].scale / drive])
+        x, drive = self.quants[op.x], self.quants[op.out].scale
+        largest = float(np.abs(float_of(op.w)).max()) * x.scale * -LIMITS[x.dtype][0]
+        self.check_reach(op.out, largest / drive)
+        (multiplier,), shift = fixed_point([scale * x.scale / drive])
         b = Constant(op.b.name, int32(float_of(op.b).astype(np.float64) / drive))
         w = Constant(op.w.name, np.rint(float_of(op.w).astype(np.float64) / scale).astype(np.int16))
         return IntExpand(op.out, op.x, w, b, Constant(f"{op.w.name}.multiplier", multiplier), shift)
@@ -244,7 +250,10 @@ class _Quantiser:
         a, b = float_of(op.a).astype(np.float64), float_of(op.b).astype(np.float64)
         scale = positive(max(float(np.abs(a).max()), float(np.abs(b).max()))) / 32767
         gain = np.ones(1) if op.gain is None else float_of(op.gain).astype(np.float64)
-        (multiplier,), shift = fixed_point([gain * scale / self.quants[op.out].scale])
+        ratio = gain * scale / self.quants[op.out].scale
+        largest = np.abs(a).sum(axis=1) + np.abs(b)
+        self.check_reach(op.out, float(largest.max() / scale * ratio.max()))
+        (multiplier,), shift = fixed_point([ratio])
         return IntLegendre(
             out=op.out,
             x=op.x,

@@ -121,6 +121,11 @@ def test_a_mean_leaves_the_zero_point_out(integers):
     assert run(integers, op, {}, y=[[[-10], [-6], [-10], [6]]]).tolist() == [[5]]
 
 
+def test_an_input_that_is_not_a_number_is_zero_as_in_c(integers):
+    x = np.array([np.nan, np.inf, -np.inf], np.float32)
+    assert quantise_input(integers, x).tolist() == [0, 127, -128]
+
+
 def test_inputs_round_half_to_even_and_saturate(integers):
     scale = integers.quants["x"].scale
     x = np.array([0.5, 1.5, -0.5, 2.49, 1e9, -1e9], np.float32) * np.float32(scale)

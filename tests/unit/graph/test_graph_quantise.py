@@ -136,6 +136,40 @@ def test_a_missing_range_is_named(family):
     assert all(f"'{name}'" in str(error) and "edgehar compress" in error.hint for name, error in refusals.items())
 
 
+@pytest.mark.parametrize(("population", "drive"), [("U_m", "drive_m"), ("U_enc0", "drive_enc0")])
+def test_a_drive_beyond_its_population_by_far_is_refused_by_name(population, drive):
+    graph = graph_of(random_bundle("l2mu"))
+    quant = quant_of(graph, windows(8))
+    ranges = {**quant["ranges"], population: [0.0, 1e-7], f"{population}_next": [0.0, 1e-7]}
+    with pytest.raises(InputError, match=f"'{drive}' can reach .* beyond 30 bits"):
+        quantise(graph, {**quant, "ranges": ranges})
+
+
+def test_a_population_that_was_silent_in_calibration_keeps_its_sums_in_32_bits():
+    bundle = random_bundle("l2mu")
+    silent = {name: 0 * w if name in ("E_x", "E_h", "E_m") else w for name, w in bundle.weights.items()}
+    graph = graph_of(replace(bundle, weights=silent))
+    quant = quant_of(graph, windows(8))
+    assert quant["ranges"]["U_m"] == [0.0, 0.0]
+    integers = quantise(graph, quant)
+    found = run_int_graph(integers, windows(8))
+    assert np.isfinite(found).all()
+    threshold = float(bundle.weights["thr_m"].max())
+    assert integers.quants["U_m"].scale == pytest.approx(1.5 * threshold / 127)
+
+
+def test_the_bias_counts_among_the_sums_of_the_logits():
+    hidden = 500  # 500 weights of 127 times 32768 take 31 bits all but 3 %
+    bundle = random_bundle("fastgrnn", hidden=hidden)
+    weights = {**bundle.weights, "fc_w": np.ones((4, hidden), np.float32), "fc_b": np.zeros(4, np.float32)}
+    graph = graph_of(replace(bundle, weights=weights))
+    quant = quant_of(graph, windows(4), "int8x16")
+    quantise(graph, quant)
+    heavy = graph_of(replace(bundle, weights={**weights, "fc_b": np.full(4, 60, np.float32)}))
+    with pytest.raises(InputError, match=r"'logits' can reach .* beyond 32 bits"):
+        quantise(heavy, quant)
+
+
 def test_a_layer_too_large_for_32_bits_is_refused_by_name():
     hidden = 700
     model = {"family": "gru", "inputs": 2, "classes": 2, "hidden": hidden}
