@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "inspect": "edgehar.cli.inspect_:inspect",
     "export": "edgehar.cli.export:export",
     "verify": "edgehar.cli.verify:verify",
+    "bench": "edgehar.cli.bench:bench",
     "boards": "edgehar.cli.boards:boards",
     "repair": "edgehar.cli.repair:repair",
 }

@@ -1,0 +1,173 @@
+"""How fast decisions are beside LiteRT and ONNX Runtime, in one run: rows of benchmarks/results/speed.jsonl.
+
+    python benchmarks/speed.py [--l2mu BUNDLE] [--only fastgrnn,cnn,l2mu]
+
+One thread on one core, processor time, the contestants in turn; outputs are checked against the reference first.
+Peers run a whole window for every decision, in their fastest setting; edgehar runs a hop of window/8 samples.
+FastGRNN (80 hidden, 9 channels, 128 samples) and the CNN have random weights, which cost as much as trained ones.
+A spiking model's cost is that of its spikes: --l2mu takes a trained one (16 memories of order 4, 80 hidden), whose
+spike rates are in the row; without it there is no L2MU row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rows import RESULTS, ROOT, Row, merge_rows
+
+sys.path.insert(0, str(ROOT / "tests"))
+from factories import conv, random_bundle  # type: ignore[import-not-found]
+from quantised import quantised  # type: ignore[import-not-found]
+
+from edgehar.bench.latency import HOP, LAST, WINDOW, Latency, measure_latency
+from edgehar.bench.timing import time_in_turn
+from edgehar.bundle import Bundle, open_bundle
+from edgehar.cli.bench import export_file
+from edgehar.pipeline import Pipeline
+from edgehar.runtimes import make_runtime
+from edgehar.types import Chunk, StreamSpec
+
+SAMPLES, CHANNELS, HIDDEN, CLASSES = 128, 9, 80, 6
+ROUNDS = 25
+
+
+def main() -> None:
+    """Measure and merge the rows."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--l2mu", type=Path, help="a trained L2MU bundle; its hop is set to window/8")
+    parser.add_argument("--only", default="fastgrnn,cnn,l2mu")
+    parser.add_argument("--out", type=Path, default=RESULTS / "speed.jsonl")
+    arguments = parser.parse_args()
+    only = arguments.only.split(",")
+    if "fastgrnn" in only:
+        merge_rows(arguments.out, _fastgrnn())
+    if "cnn" in only:
+        merge_rows(arguments.out, _cnn())
+    if "l2mu" in only and arguments.l2mu:
+        merge_rows(arguments.out, _l2mu(open_bundle(arguments.l2mu)))
+
+
+def _fastgrnn() -> list[Row]:
+    size = {"window": SAMPLES, "hop": SAMPLES // 8, "channels": CHANNELS, "classes": CLASSES, "hidden": HIDDEN}
+    bundle = random_bundle("fastgrnn", **size, golden_windows=64)
+    told = measure_latency(bundle, ["litert", "ort"], export_file, rounds=ROUNDS)
+    flop = 2 * SAMPLES * HIDDEN * (HIDDEN + CHANNELS)
+    return [
+        _ratio("speed.fastgrnn80.hop.vs_litert", told, "litert", HOP),
+        _ratio("speed.fastgrnn80.hop.vs_ort", told, "ort", HOP),
+        _ratio("speed.fastgrnn80.last_sample.vs_litert", told, "litert", LAST),
+        _roofline("speed.roofline.fastgrnn80", told, flop),
+        _push_over_step(bundle, told),
+    ]
+
+
+def _cnn() -> list[Row]:
+    """The package's own `cnn` in its defaults: 50,502 parameters."""
+
+    def block(name: str, width: int) -> dict[str, object]:
+        return {"op": "residual", "body": [conv(name, width, 3, relu=False)]}
+
+    layers = [
+        conv("stem", 48, 5, 2), block("a", 48), block("b", 48),
+        conv("stage", 64, 3, 2), block("c", 64), block("d", 64),
+        {"op": "mean"}, {"op": "linear", "name": "fc"},
+    ]  # fmt: skip
+    size = {"window": SAMPLES, "hop": SAMPLES // 8, "channels": CHANNELS, "classes": CLASSES}
+    bundle = random_bundle("cnn", **size, layers=layers, golden_windows=64)
+    columns, width, flop = SAMPLES, CHANNELS, 0
+    for layer in layers[:-2]:
+        c = layer["body"][0] if "body" in layer else layer
+        columns = (columns - c["kernel"]) // c["stride"] + 1
+        flop += 2 * columns * c["kernel"] * width * c["out"]
+        width = c["out"]
+    told = measure_latency(bundle, ["litert", "ort"], export_file, rounds=ROUNDS)
+    told8 = measure_latency(bundle, ["litert"], export_file, peer_bundle=quantised(bundle, "int8"), rounds=ROUNDS)
+    return [
+        _ratio("speed.cnn.hop.vs_litert_f32", told, "litert", HOP),
+        _ratio("speed.cnn.hop.vs_ort_f32", told, "ort", HOP),
+        _ratio("speed.cnn.hop.vs_litert_int8", told8, "litert", HOP),
+        _roofline("speed.roofline.cnn", told, flop),
+    ]
+
+
+def _l2mu(bundle: Bundle) -> list[Row]:
+    window = bundle.manifest.window
+    bundle = replace(bundle, manifest=replace(bundle.manifest, hop=window // 8))
+    told = measure_latency(bundle, ["litert", "ort"], export_file, rounds=ROUNDS)
+    counted = make_runtime("numba", bundle)
+    counted.push(bundle.golden["x"].reshape(-1, bundle.golden["x"].shape[2]).astype(np.float32))
+    rates = {name: round(rate, 4) for name, rate in counted.spike_rates().items()}
+    model = {k: v for k, v in bundle.manifest.model.items() if k in ("memory", "order", "hidden", "inputs", "encoder")}
+    extras = {"spike_rates": rates, "model": model, "bundle": bundle.manifest.model_id}
+    return [
+        _ratio("speed.l2mu.hop.vs_litert", told, "litert", HOP, extras),
+        _ratio("speed.l2mu.hop.vs_ort", told, "ort", HOP, extras),
+    ]
+
+
+def _ratio(name: str, told: Latency, peer: str, ours: str, extras: Mapping[str, object] | None = None) -> Row:
+    best = told.best(peer)
+    mine, other = told.timings[ours], told.timings[best]
+    more = {
+        "ours_cpu_us": round(mine.cpu_us, 3), "peer_cpu_us": round(other.cpu_us, 3),
+        "ours_wall_us": round(mine.wall_us, 3), "peer_wall_us": round(other.wall_us, 3),
+        "ours_wall_p99_us": round(mine.wall_p99_us, 3), "peer_wall_p99_us": round(other.wall_p99_us, 3),
+        "ours": ours, "peer": told.settings[best], "window": told.window, "hop": told.hop, "load": told.machine["load"],
+    }  # fmt: skip
+    merged = {**more, **(extras or {})}
+    return Row(name, round(other.cpu_us / mine.cpu_us, 2), "x", 0.0, ROUNDS, _command(), extras=merged)
+
+
+def _roofline(name: str, told: Latency, flop: int) -> Row:
+    """Share of the multiply-adds that a large float32 product of NumPy's BLAS reaches on this core, call included."""
+    peak = _peak_flops()
+    reached = flop / told.timings[WINDOW].cpu_us * 1e6
+    extras = {"gflops": round(reached / 1e9, 1), "peak_gflops": round(peak / 1e9, 1),
+              "ours_cpu_us": round(told.timings[WINDOW].cpu_us, 3)}  # fmt: skip
+    return Row(name, round(100 * reached / peak, 1), "%", 0.0, ROUNDS, _command(), extras=extras)
+
+
+def _push_over_step(bundle: Bundle, told: Latency) -> Row:
+    """One sample through the whole pipeline, over one step of the kernel: a hop's time by its samples.
+
+    Pushes that decide stand apart; the row's value is that of the others, the median of single wall times.
+    """
+    contract = bundle.manifest.contract
+    spec = StreamSpec(contract.kind, contract.channels, contract.rate_hz, contract.units)
+    samples = bundle.golden["x"].reshape(-1, 1, CHANNELS).astype(np.float32)
+    pipeline = Pipeline(bundle)
+    taken: dict[bool, list[float]] = {True: [], False: []}
+    for i, x in enumerate(samples):
+        t = np.array([i * 20_000_000], np.int64)
+        chunk = Chunk(spec, t, t, np.array([i]), x, np.zeros(1, np.uint16))
+        start = time.perf_counter_ns()
+        decided = bool(pipeline.push(chunk))
+        if i > SAMPLES:
+            taken[decided].append((time.perf_counter_ns() - start) / 1e3)
+    between, deciding = (float(np.median(taken[decided])) for decided in (False, True))
+    step = told.timings[HOP].cpu_us / told.hop
+    extras = {"push_us": round(between, 2), "push_decides_us": round(deciding, 2), "step_us": round(step, 3)}
+    value = round(between / step, 1)
+    return Row("speed.push_over_step", value, "x", 0.0, len(samples), _command(), extras=extras)
+
+
+def _peak_flops() -> float:
+    n = 512
+    a, b = np.random.default_rng(0).standard_normal((2, n, n)).astype(np.float32)
+    out = np.empty_like(a)
+    timing = time_in_turn({"gemm": lambda: np.matmul(a, b, out=out)}, rounds=ROUNDS, singles=10)["gemm"]
+    return 2 * n**3 / timing.cpu_us * 1e6
+
+
+def _command() -> str:
+    return "python benchmarks/speed.py"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Measurements of the runtimes, beside other runtimes in the same run."""

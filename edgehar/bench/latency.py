@@ -1,0 +1,132 @@
+"""`edgehar bench latency`: what a decision costs here and in other runtimes, on the same model and the same windows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import cycle
+
+import numpy as np
+
+from edgehar.bench.peers import Contestant, Export, contestants
+from edgehar.bench.timing import Call, Timing, machine, pinned, time_in_turn
+from edgehar.bundle import Bundle
+from edgehar.errors import InputError, Reason
+from edgehar.runtimes import Runtime, make_runtime
+from edgehar.types import FloatArray
+
+TOLERANCE = 1e-4
+"""Largest difference to the reference runtime, of max(1, |logit|); quantised and spiking models: labels instead."""
+AGREEMENT = 0.995
+CHECKED_WINDOWS = 64
+
+SINGLES = 6000
+HOP, WINDOW = "edgehar, a hop of samples", "edgehar, a whole window"
+LAST, BETWEEN = "edgehar, the sample that decides", "edgehar, a sample between"
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Timings by name; the settings of the peers, and how far each is from the reference runtime."""
+
+    timings: Mapping[str, Timing]
+    settings: Mapping[str, str]
+    errors: Mapping[str, float]
+    machine: Mapping[str, object]
+    window: int
+    hop: int
+
+    def best(self, peer: str) -> str:
+        """The peer's fastest setting."""
+        return min((n for n in self.settings if n.startswith(f"{peer}, ")), key=lambda n: self.timings[n].cpu_us)
+
+    def json(self) -> dict[str, object]:
+        timings = {name: asdict(timing) for name, timing in self.timings.items()}
+        rest = {"settings": dict(self.settings), "errors": dict(self.errors), "machine": dict(self.machine)}
+        return {"window": self.window, "hop": self.hop, "timings": timings, **rest}
+
+
+def measure_latency(
+    bundle: Bundle,
+    against: Sequence[str],
+    export: Export,
+    *,
+    peer_bundle: Bundle | None = None,
+    rounds: int = 25,
+) -> Latency:
+    """Time the default runtime and the peers in turn, on one core and one thread, after their outputs were checked.
+
+    peer_bundle: what the peers run instead, such as the quantised twin; it is checked by labels. Raises InputError
+    where a peer does not compute what the reference computes.
+    """
+    manifest = bundle.manifest
+    peers = [c for name in against for c in contestants(name, peer_bundle or bundle, export)]
+    windows: FloatArray = np.asarray(bundle.golden["x"][:CHECKED_WINDOWS], np.float32)
+    numba = make_runtime("numba", bundle)
+    ours = Contestant("edgehar", "numba", "", numba.window)
+    exact = manifest.quant is None and manifest.model["family"] != "l2mu"
+    expected = np.stack([make_runtime("reference", bundle).window(x) for x in windows])
+    errors = {}
+    for c in [ours, *peers]:
+        labels_only = not exact or (c is not ours and peer_bundle is not None)
+        errors[_name(c)] = _check(c, windows, expected, labels_only=labels_only)
+    calls = {_name(c): _cycled(c, windows) for c in peers}
+    calls[HOP] = _hops(numba, windows, manifest.hop)
+    calls[WINDOW] = _cycled(ours, windows)
+    with pinned():
+        timings = time_in_turn(calls, rounds=rounds)
+        timings |= _single_samples(make_runtime("numba", bundle), windows, manifest.window, manifest.hop)
+    settings = {_name(c): f"{c.version}: {c.setting}" for c in peers}
+    return Latency(timings, settings, errors, machine(), manifest.window, manifest.hop)
+
+
+def _name(c: Contestant) -> str:
+    return f"{c.name}, {c.setting}"
+
+
+def _check(c: Contestant, windows: FloatArray, expected: FloatArray, *, labels_only: bool) -> float:
+    """Largest relative difference to the reference; InputError where it is more than the tolerance."""
+    found = np.stack([np.array(c.window(x)) for x in windows])
+    error = float((np.abs(found - expected) / np.maximum(1, np.abs(expected))).max())
+    agree = float((found.argmax(axis=1) == expected.argmax(axis=1)).mean())
+    if agree < AGREEMENT if labels_only else not error <= TOLERANCE:
+        raise InputError(
+            f"{_name(c)} differs from the reference runtime: by {error:.1e}, labels agree in {100 * agree:.1f} %",
+            reason=Reason.VALUE,
+            hint="a timing of different outputs says nothing; edgehar verify BUNDLE names what differs",
+        )
+    return error
+
+
+def _cycled(c: Contestant, windows: FloatArray) -> Call:
+    """The next window at every call, so that no run sees the same numbers twice in a row."""
+    turn = cycle(windows)
+    return lambda: c.window(next(turn))
+
+
+def _hops(runtime: Runtime, windows: FloatArray, hop: int) -> Call:
+    """The next hop of samples at every call, each of which gives one decision."""
+    stream = windows.reshape(-1, windows.shape[2])
+    runtime.push(stream[: len(stream) // hop * hop])
+    turn = cycle([stream[i : i + hop] for i in range(0, len(stream) - hop + 1, hop)])
+    return lambda: runtime.push(next(turn))
+
+
+def _single_samples(runtime: Runtime, windows: FloatArray, window: int, hop: int) -> dict[str, Timing]:
+    """Pushes of one sample, those that decide apart from the others; each is timed alone, the clock's cost included."""
+    samples = windows.reshape(-1, 1, windows.shape[2])
+    runtime.push(samples[:window, 0])
+    cpu, wall = np.empty(SINGLES), np.empty(SINGLES)
+    for i in range(SINGLES):
+        sample = samples[(window + i) % len(samples)]
+        start_wall, start = time.perf_counter_ns(), time.thread_time_ns()
+        runtime.push(sample)
+        cpu[i], wall[i] = time.thread_time_ns() - start, time.perf_counter_ns() - start_wall
+    decides = (np.arange(SINGLES) + 1) % hop == 0
+    return {name: _timing(cpu[chosen], wall[chosen]) for name, chosen in ((LAST, decides), (BETWEEN, ~decides))}
+
+
+def _timing(cpu_ns: FloatArray, wall_ns: FloatArray) -> Timing:
+    wall, p99 = np.percentile(wall_ns, [50, 99]) / 1e3
+    return Timing(float(np.median(cpu_ns)) / 1e3, float(wall), float(p99), len(cpu_ns))
