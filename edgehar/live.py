@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,8 +14,10 @@ from edgehar.pipeline import Pipeline
 from edgehar.sinks.base import Sink
 from edgehar.sources.base import Source
 from edgehar.tally import DecisionTally, StreamTally
-from edgehar.tee import Tee
 from edgehar.types import Activity, Chunk, StreamSpec
+
+if TYPE_CHECKING:
+    from edgehar.tee import Tee
 
 EXIT_INTERRUPTED = 130
 

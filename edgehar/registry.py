@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from typing import Any
 
 from edgehar.errors import Reason, UsageError
@@ -18,6 +17,8 @@ def resolve(group: str, table: Mapping[str, str], name: str) -> Any:
     """
     target = table.get(name)
     if target is None:
+        from importlib.metadata import entry_points  # reads every installed package: only for names that are not ours
+
         found = {e.name: e.value for e in entry_points(group=f"edgehar.{group}")}
         target = found.get(name)
         if target is None:

@@ -6,12 +6,14 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from edgehar import __version__
+from edgehar.cli.plain import plain_run
 from edgehar.errors import EdgeHarError, MissingError, UsageError
+
+if TYPE_CHECKING:
+    import typer
 
 COMMANDS: dict[str, str] = {
     "import": "edgehar.cli.import_:import_",
@@ -31,12 +33,11 @@ COMMANDS: dict[str, str] = {
     "repair": "edgehar.cli.repair:repair",
 }
 
-# The parent of BadParameter, MissingParameter and the like: typer brings click along or imports it, by version.
-USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
-
 
 def build(argv: Sequence[str]) -> typer.Typer:
     """The Typer app holding the one command named in `argv`, or all of them for help and completion."""
+    import typer
+
     app = typer.Typer(
         name="edgehar",
         help="Human activity recognition from a sensor to a live decision on a small board.",
@@ -62,25 +63,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code (the list is in `edgehar.errors`)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        result = build(arguments)(args=arguments, prog_name="edgehar", standalone_mode=False)
+        plain = plain_run(arguments)
+        if plain is None:
+            return _parsed(arguments)
+        from edgehar.cli.running import run_bundle
+
+        return run_bundle(**plain)
     except EdgeHarError as error:
-        typer.echo(f"edgehar: {error}", err=True)
+        print(f"edgehar: {error}", file=sys.stderr)
         if error.hint:
-            typer.echo(f"  next: {error.hint}", err=True)
+            print(f"  next: {error.hint}", file=sys.stderr)
         return error.exit_code
-    except USAGE_ERROR as error:
-        error.show()
-        return UsageError.exit_code
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         # The reader (head, less) went away; point stdout elsewhere so that interpreter shutdown stays quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        typer.echo(f"edgehar: {error}", err=True)
-        typer.echo("  next: check the path, its permissions and the space on the disk", err=True)
+        print(f"edgehar: {error}", file=sys.stderr)
+        print("  next: check the path, its permissions and the space on the disk", file=sys.stderr)
         return MissingError.exit_code
+
+
+def _parsed(arguments: list[str]) -> int:
+    """Whatever Typer understands, and its messages where it does not."""
+    import typer
+
+    # The parent of BadParameter, MissingParameter and the like: typer brings click along or imports it, by version.
+    usage_error: Any = typer.BadParameter.__mro__[1]
+    try:
+        result = build(arguments)(args=arguments, prog_name="edgehar", standalone_mode=False)
+    except usage_error as error:
+        error.show()
+        return UsageError.exit_code
+    except typer.Abort:
+        return 130
     return result if isinstance(result, int) else 0
 
 

@@ -1,19 +1,49 @@
-"""How a function of this room becomes a compiled kernel: strict IEEE arithmetic, no GIL, kept in the cache."""
+"""How a function of this room becomes a compiled kernel: strict IEEE arithmetic, no GIL, kept in the cache.
+
+Numba is imported when a kernel is first called, so that a program that does without it never waits for it: the
+functions run in Python, too, with the same bits and tens of microseconds a sample.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
-from typing import Any, Final, TypeVar, cast
-
-from edgehar.kernel_cache import prepare_cache
-
-CACHE: Final = prepare_cache()
-
-from numba import njit  # noqa: E402 - only after the cache has its place
+from typing import Any, ClassVar, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+def compile_kernels(wanted: bool) -> None:
+    """Whether kernels that are not compiled yet shall be, from their next call on; without Numba they never are."""
+    _Kernel.wanted = wanted
+
+
 def kernel(function: Function) -> Function:
     """Compile with Numba. Never `fastmath`: a kernel and its NumPy twin must agree bit for bit."""
-    return cast("Function", njit(cache=CACHE, nogil=True, error_model="numpy")(function))
+    return cast("Function", _Kernel(function))
+
+
+class _Kernel:
+    wanted: ClassVar[bool] = True  # one answer in a process: the compiler costs time and memory, not the kernel
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.python = function
+        self._compiled: Callable[..., Any] | None = None
+        self.__doc__ = function.__doc__
+
+    def __call__(self, *arguments: Any) -> Any:
+        if self._compiled is not None:
+            return self._compiled(*arguments)
+        if not self.wanted or importlib.util.find_spec("numba") is None:
+            return self.python(*arguments)
+        self._compiled = _compile(self.python)
+        return self._compiled(*arguments)
+
+
+def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
+    from edgehar.kernel_cache import prepare_cache
+
+    cache = prepare_cache()
+    from numba import njit  # only after the cache has its place
+
+    return cast("Callable[..., Any]", njit(cache=cache, nogil=True, error_model="numpy")(function))
