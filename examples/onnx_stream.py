@@ -15,7 +15,7 @@ shapes = {given.name: (1, *given.shape[1:]) for given in session.get_inputs()}  
 shape = shapes.pop("channels")
 start = {name: np.zeros(size, np.float32) for name, size in shapes.items()}
 rows, states = [], start
-for n, line in enumerate(sys.stdin, 1):
+for n, line in enumerate((line for line in sys.stdin if line[0].isdigit()), 1):  # a header is no sample
     rows.append([float(value) for value in line.split(",")[1:]])
     if len(rows) == (shape[1] if len(shape) == 3 else 1):  # a convnet takes several samples a call
         logits, *following = session.run(None, {"channels": np.array(rows, np.float32).reshape(shape), **states})

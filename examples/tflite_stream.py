@@ -17,7 +17,7 @@ inputs = run.get_input_details()
 samples = inputs.pop("channels")["shape"][0]  # a convnet takes several a call
 start = {name: np.zeros(told["shape"], told["dtype"]) for name, told in inputs.items()}
 rows, states = [], start
-for n, line in enumerate(sys.stdin, 1):
+for n, line in enumerate((line for line in sys.stdin if line[0].isdigit()), 1):  # a header is no sample
     rows.append(line.split(",")[1:])
     if len(rows) == samples:
         found = run(channels=np.array(rows, np.float32), **states)
