@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from edgehar.compress.data import Data
     from edgehar.compress.steps import Prune, Step
 
+INTERRUPTED = 130
+
 
 def compress(
     bundle: Annotated[Path, typer.Argument(help="The trained model, a .edgehar file.", show_default=False)],
@@ -71,10 +73,15 @@ def compress(
     people = tuple(name.strip() for name in subjects.split(",") if name.strip())
     data = Data.of(opened, Dataset.open(dataset), subjects=people, allow_leaky=allow_leaky)
     how = _How(seed, None if epochs < 0 else epochs)
-    if fractions:
-        told = _sweep(opened, data, before, fractions, pruning, after, out, how)
-    else:
-        told = _compress(opened, data, [*before, *([pruning] if prune else []), *after], out, how)
+    try:
+        if fractions:
+            told = _sweep(opened, data, before, fractions, pruning, after, out, how)
+        else:
+            told = _compress(opened, data, [*before, *([pruning] if prune else []), *after], out, how)
+    except KeyboardInterrupt:
+        kept = "bundles that were done are in" if fractions else "nothing was written to"
+        typer.echo(f"\ninterrupted; {kept} {out}", err=True)
+        return INTERRUPTED
     typer.echo(json.dumps(told["json"]) if as_json else told["text"])
     return 0
 

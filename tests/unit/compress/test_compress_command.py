@@ -105,3 +105,22 @@ def test_negative_epochs_are_refused(place, capsys):
     assert main([*start, str(folder / "small.edgehar"), "--prune", "0.5", "--epochs", "-5"]) == 2
     assert "--epochs -5" in capsys.readouterr().err
     assert not (folder / "small.edgehar").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"), [(["--prune", "0.5"], "nothing was written to"), (["--sweep", "0"], "done")]
+)
+def test_ctrl_c_says_what_is_there(place, capsys, monkeypatch, options, told):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    folder, start = place
+    monkeypatch.setattr("edgehar.compress.steps.compress", interrupted)
+    monkeypatch.setattr("edgehar.compress.sweep.sweep", interrupted)
+    before = set(folder.iterdir())
+    assert main([*start, str(folder / "small"), *options]) == 130
+    error = capsys.readouterr().err
+    assert "interrupted" in error
+    assert told in error
+    if "--prune" in options:
+        assert set(folder.iterdir()) == before
