@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgehar.errors import InputError, Reason, UsageError
-from edgehar.graph.calibrate import calibrate
+from edgehar.graph.calibrate import calibrate, check_windows
 from edgehar.graph.equalise import equalise, scalable
 from edgehar.graph.execute import run_graph
 from edgehar.graph.graph import Graph
@@ -47,7 +47,8 @@ def choose(graph: Graph, x: FloatArray, scheme: str, calibration: str, per_chann
     calibration: "minmax", "percentile:99.99" or "search". Raises InputError for windows that do not fit or are not
     finite, and where no candidate can be run in integers.
     """
-    expected = run_graph(graph, x) if len(x) else x
+    check_windows(graph, x)
+    expected = run_graph(graph, x)
     best: Choice | None = None
     refused: InputError | None = None
     for ranges, gains, how in _candidates(graph, x, percentiles_of(calibration)):
@@ -100,7 +101,6 @@ def _candidates(graph: Graph, x: FloatArray, percentiles: tuple[float, ...]) -> 
         for percentile in percentiles:
             yield _listed(calibrate(graph, x, percentile)), {}, _name(percentile)
         return
-    calibrate(graph, x[:1])  # refuses windows that do not fit before anything is computed from them
     gains = neuron_gains(graph, x, populations)
     equalised = equalise(graph, gains)
     for percentile in percentiles[:1]:

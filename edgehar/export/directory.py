@@ -21,12 +21,12 @@ def check_place(directory: Path, *, force: bool) -> None:
         return
     if not directory.is_dir():
         raise _taken(directory, "is a file", "name a directory that is to be made")
-    held = sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if not path.is_dir())
-    if not held:
+    if all(path.is_dir() for path in directory.rglob("*")):  # looks no further than the first file
         return
     if not force:
         raise _taken(directory, "is not empty", "name another directory, or replace the export in it: --force")
-    foreign = sorted(set(held) - _exported(directory))
+    held = {str(path.relative_to(directory)) for path in directory.rglob("*") if not path.is_dir()}
+    foreign = sorted(held - _exported(directory))
     if foreign:
         raise _taken(
             directory,

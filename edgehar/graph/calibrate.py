@@ -24,7 +24,11 @@ def calibrate(graph: Graph, x: FloatArray, percentile: float = 100.0) -> dict[st
     percentile 100 takes the true minimum and maximum; 99.9 the range that holds all but 0.1 % at each end. Raises
     InputError for windows of another shape or with values that are not finite.
     """
-    _check(graph, x, percentile)
+    check_windows(graph, x)
+    if not 50 < percentile <= 100:
+        raise InputError(
+            f"calibration percentile is {percentile:g}", reason=Reason.VALUE, hint="give one above 50, up to 100"
+        )
     found: dict[str, list[tuple[float, float]]] = {}
     kept: dict[str, list[NDArray[Any]]] = {}
     for first in range(0, len(x), BATCH):
@@ -50,7 +54,8 @@ def calibrate(graph: Graph, x: FloatArray, percentile: float = 100.0) -> dict[st
     return ranges
 
 
-def _check(graph: Graph, x: FloatArray, percentile: float) -> None:
+def check_windows(graph: Graph, x: FloatArray) -> None:
+    """Raise InputError for windows x of another shape than [n, window, inputs], or with values that are not finite."""
     if x.ndim != 3 or x.shape[1:] != (graph.window, graph.inputs) or len(x) == 0:
         raise InputError(
             f"calibration windows have shape {list(x.shape)}, the model takes [n, {graph.window}, {graph.inputs}]",
@@ -63,8 +68,4 @@ def _check(graph: Graph, x: FloatArray, percentile: float) -> None:
             f"calibration window {window} holds {x[window, sample, channel]} at sample {sample}, channel {channel}",
             reason=Reason.VALUE,
             hint="leave windows with gaps out of the calibration set, or mend the recording: edgehar data DIR",
-        )
-    if not 50 < percentile <= 100:
-        raise InputError(
-            f"calibration percentile is {percentile:g}", reason=Reason.VALUE, hint="give one above 50, up to 100"
         )

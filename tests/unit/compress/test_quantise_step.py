@@ -157,6 +157,23 @@ def test_settings_with_a_typing_error_are_refused_by_name(settings, named):
         Quantise(**settings)
 
 
+@pytest.mark.parametrize("family", ["cnn", "fastgrnn", "l2mu"])
+def test_calibration_windows_that_do_not_fit_are_refused(family, toy_bundle):
+    bundle = toy_bundle(family)
+    graph, x = graph_of(bundle), bundle.golden["x"][:8]
+    gap = x.copy()
+    gap[5, 7, 1] = np.nan
+    for wrong, told in (
+        (x[:, :, :2], r"shape \[8, 48, 2\]"),
+        (x[:, :20], r"shape \[8, 20,"),
+        (x[0], "shape"),
+        (x[:0], r"shape \[0,"),
+        (gap, "window 5 holds nan at sample 7, channel 1"),
+    ):
+        with pytest.raises(InputError, match=told):
+            choose(graph, wrong, "int8", "search", "conv")
+
+
 @pytest.mark.parametrize("percentile", ["30", "100.5", "nan", "-1"])
 def test_a_percentile_out_of_range_is_refused_before_anything_is_trained(percentile):
     with pytest.raises(UsageError, match=f"percentile:{percentile}") as caught:
