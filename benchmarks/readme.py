@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from page_tables import NAMES, Rows, markdown
 from rows import RESULTS, ROOT, read_rows
+from target_tables import compress_table, mcu_table
 
 PAGES = (ROOT / "README.md", ROOT / "docs" / "training.md")
-NAMES = {"rf": "random forest", "gru": "GRU", "cnn": "CNN", "dscnn": "DS-CNN", "fastgrnn": "FastGRNN", "l2mu": "L2MU"}
-Rows = Mapping[str, Mapping[str, Any]]
 
 
 def main() -> int:
@@ -111,14 +111,12 @@ def duration(seconds: float) -> str:
     )
 
 
-def markdown(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
-    """A Markdown table; the columns between the second and the last hold numbers and stand to the right."""
-    names = list(head)
-    rule = ["---", "---", *["--:"] * (len(names) - 3), "---"]
-    return "\n".join("| " + " | ".join(line) + " |" for line in (names, rule, *lines))
-
-
-TABLES: Mapping[str, Callable[[Rows], str]] = {"accuracy": accuracy_table, "train_speed": speed_table}
+TABLES: Mapping[str, Callable[[Rows], str]] = {
+    "accuracy": accuracy_table,
+    "train_speed": speed_table,
+    "compress": compress_table,
+    "mcu": mcu_table,
+}
 
 
 if __name__ == "__main__":

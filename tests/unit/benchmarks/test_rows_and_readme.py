@@ -68,3 +68,28 @@ def test_speed_table(modules, tmp_path):
     filled = readme.filled("<!-- table:train_speed begin -->\n<!-- table:train_speed end -->\n", tmp_path)
     assert filled.splitlines()[3] == "| L2MU | fused | 2 ± 0.01 | 0.5 | 32 | `c` |"
     assert filled.splitlines()[4].startswith("| L2MU | snntorch loop | 0.25 ± 0.01 | 4.0 |")
+
+
+def test_compress_and_mcu_tables(modules, tmp_path):
+    rows, readme = modules
+    small = {"title": "a task", "scheme": "int8", "ranks": [7, 6], "rodata": 2812, "base": 97.0, "stamps": ["LEAKY"]}
+    drop = {"title": "a task", "float": 90.0, "int8": 89.5, "int8x16": 89.9}
+    made = [
+        rows.Row("compress.t.fastgrnn.3kb", 96.0, "%", 0.5, 3, "c", extras=small),
+        rows.Row("compress.int8drop.cnn", 0.5, "points", 0.1, 3, "c", extras=drop),
+        rows.Row("compress.int8rmse.l2mu", 0.2, "logit", 0.01, 3, "c", extras={"logit_rms": 2, "aeq": 0.4, "tf": 0.5}),
+        rows.Row("compress.gmp.cnn.90", 94.0, "%", 0.1, 3, "c"),
+        rows.Row("compress.t.fastgrnn.3kb.bytes", 2812, "bytes", 0.0, 3, "c"),
+    ]
+    rows.merge_rows(tmp_path / "compress.jsonl", made)
+    core = {"scheme": "int8", "weights": "random", "constant_bytes": 8066, "code_bytes": 2460}
+    rows.merge_rows(
+        tmp_path / "mcu.jsonl", [rows.Row("mcu.m4f.g80.int8", 15946.0, "instructions", 0, 1, "c", extras=core)]
+    )
+    marks = "".join(f"<!-- table:{name} begin -->\n<!-- table:{name} end -->\n" for name in ("compress", "mcu"))
+    lines = readme.filled(marks, tmp_path).splitlines()
+    assert lines[3].endswith("float 90.00 %, int8 89.50 %, int8x16 89.90 % | `compress.int8drop.cnn` |")
+    assert lines[4].startswith("| int8 TFLite L2MU against float: logit rmse (logit rms 2.0) | 0.200 ± 0.010 |")
+    assert "FastGRNN, int8, ranks 7, 6, 2,812 bytes of flash for constants `LEAKY` | 96.00 ± 0.50 % |" in lines[5]
+    assert lines[6] == "<!-- table:compress end -->"
+    assert lines[10] == "| g80.int8, int8; weights random | 15,946 | 8,066 | 2,460 | `mcu.m4f.g80.int8` |"

@@ -1,0 +1,68 @@
+"""The tables of README on compressed models and on microcontrollers, one line per result row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from page_tables import NAMES, Rows, markdown
+
+Row = Mapping[str, Any]
+
+
+def compress_table(rows: Rows) -> str:
+    """Small models, what int8 costs in accuracy, and how near its logits stay, each beside what it is compared with."""
+    lines = []
+    for row in sorted(rows.values(), key=lambda row: row["id"]):
+        kind, model = row["id"].split(".")[1:3]
+        if kind == "int8drop":
+            cells = _int8drop(row, model)
+        elif kind == "int8rmse":
+            cells = _int8rmse(row, model)
+        elif kind != "gmp" and "base" in row:
+            cells = _small(row)
+        else:
+            continue
+        lines.append([*cells, f"`{row['id']}`"])
+    return markdown(("what", "measured", "beside it", "row"), lines)
+
+
+def _small(row: Row) -> list[str]:
+    stamps = "".join(f" `{stamp}`" for stamp in row["stamps"])
+    ranks = "" if row["ranks"] is None else f", ranks {', '.join(map(str, row['ranks']))}"
+    return [
+        f"{row['title']}: FastGRNN, {row['scheme']}{ranks}, {row['rodata']:,} bytes of flash for constants{stamps}",
+        f"{row['value']:.2f} ± {row['std']:.2f} %",
+        f"uncompressed {row['base']:.2f} %",
+    ]
+
+
+def _int8drop(row: Row, model: str) -> list[str]:
+    return [
+        f"{row['title']}: points that int8 costs the {NAMES[model]}",
+        f"{row['value']:.2f} ± {row['std']:.2f}",
+        f"float {row['float']:.2f} %, int8 {row['int8']:.2f} %, int8x16 {row['int8x16']:.2f} %",
+    ]
+
+
+def _int8rmse(row: Row, model: str) -> list[str]:
+    return [
+        f"int8 TFLite {NAMES[model]} against float: logit rmse (logit rms {row['logit_rms']:.1f})",
+        f"{row['value']:.3f} ± {row['std']:.3f}",
+        f"AI-Edge-Quantizer {row['aeq']:.3f}, TFLiteConverter {row['tf']:.3f}",
+    ]
+
+
+def mcu_table(rows: Rows) -> str:
+    """Instructions per sample on an emulated core, with the bytes of the model's constants and code."""
+    lines = [
+        [
+            f"{row['id'].split('.', 2)[2]}, {row['scheme']}; weights {row['weights']}",
+            f"{row['value']:,.0f}",
+            f"{row['constant_bytes']:,}",
+            f"{row['code_bytes']:,}",
+            f"`{row['id']}`",
+        ]
+        for row in sorted(rows.values(), key=lambda row: row["id"])
+    ]
+    return markdown(("model", "instructions a sample", "bytes of constants", "bytes of code", "row"), lines)
