@@ -14,6 +14,7 @@ from onnx import TensorProto
 
 from edgehar.export.onnx.builder import Builder
 from edgehar.export.onnx.columns import SAMPLES_AS_COLUMNS, cropped, turned
+from edgehar.export.operations import emit_of
 from edgehar.graph.ops import (
     TENSOR_X,
     Accumulate,
@@ -45,7 +46,7 @@ class FloatEmitter:
 
     def emit(self, op: Op) -> None:
         """Append one operation, whose inputs are in `tensors`."""
-        EMITTERS[type(op)](self, op)
+        emit_of(EMITTERS, op, "ONNX")(self, op)
 
     def matrix(self, w: Constant, *, transpose: bool = True) -> str:
         """A weight [rows, ...]; dynamic ones are dequantised once, outside the loop."""

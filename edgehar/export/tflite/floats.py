@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgehar.export.operations import emit_of
 from edgehar.export.tflite.builder import BOOL, FLOAT32, Builder
 from edgehar.export.tflite.model import TensorQuant
 from edgehar.export.tflite.schema import TENSOR_TYPES, Activation, Padding
@@ -52,7 +53,7 @@ class FloatEmitter:
         self.tensors[TENSOR_X] = x
 
     def emit(self, op: Op) -> None:
-        EMITTERS[type(op)](self, op)
+        emit_of(EMITTERS, op, "TFLite")(self, op)
 
     def next_state(self, state: State) -> str:
         return self.tensors[state.next]

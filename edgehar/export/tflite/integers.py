@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edgehar.export.operations import emit_of
 from edgehar.export.tflite.builder import INT32, Builder
 from edgehar.export.tflite.fixedpoint import FixedPoint
 from edgehar.export.tflite.intconvs import emit_conv, emit_mean
@@ -52,7 +53,7 @@ class IntEmitter:
         if op.out in self._drives and isinstance(op, IntLinear):
             emit_drive(self._fixed, op)
         else:
-            EMITTERS[type(op)](self._fixed, op)
+            emit_of(EMITTERS, op, "integer TFLite")(self._fixed, op)
 
     def next_state(self, state: State) -> str:
         dtype, quant = self.state_type(state)
