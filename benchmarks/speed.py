@@ -12,6 +12,7 @@ spike rates are in the row; without it there is no L2MU row.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 import time
 from collections.abc import Mapping
@@ -50,7 +51,7 @@ def main() -> None:
     if "cnn" in only:
         merge_rows(arguments.out, _cnn())
     if "l2mu" in only and arguments.l2mu:
-        merge_rows(arguments.out, _l2mu(open_bundle(arguments.l2mu)))
+        merge_rows(arguments.out, _l2mu(arguments.l2mu))
 
 
 def _fastgrnn() -> list[Row]:
@@ -96,7 +97,8 @@ def _cnn() -> list[Row]:
     ]
 
 
-def _l2mu(bundle: Bundle) -> list[Row]:
+def _l2mu(path: Path) -> list[Row]:
+    bundle = open_bundle(path)
     window = bundle.manifest.window
     bundle = replace(bundle, manifest=replace(bundle.manifest, hop=window // 8))
     told = measure_latency(bundle, ["litert", "ort"], export_file, rounds=ROUNDS)
@@ -104,11 +106,14 @@ def _l2mu(bundle: Bundle) -> list[Row]:
     counted.push(bundle.golden["x"].reshape(-1, bundle.golden["x"].shape[2]).astype(np.float32))
     rates = {name: round(rate, 4) for name, rate in counted.spike_rates().items()}
     model = {k: v for k, v in bundle.manifest.model.items() if k in ("memory", "order", "hidden", "inputs", "encoder")}
-    extras = {"spike_rates": rates, "model": model, "bundle": bundle.manifest.model_id}
-    return [
-        _ratio("speed.l2mu.hop.vs_litert", told, "litert", HOP, extras),
-        _ratio("speed.l2mu.hop.vs_ort", told, "ort", HOP, extras),
-    ]
+    extras = {
+        "spike_rates": rates,
+        "model": model,
+        "bundle": bundle.manifest.model_id,
+    }
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    rows = [_ratio(f"speed.l2mu.hop.vs_{peer}", told, peer, HOP, extras) for peer in ("litert", "ort")]
+    return [replace(row, command=f"{_command()} --l2mu {path.name}", bundle_sha256=digest) for row in rows]
 
 
 def _ratio(name: str, told: Latency, peer: str, ours: str, extras: Mapping[str, object] | None = None) -> Row:
