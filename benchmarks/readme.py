@@ -15,9 +15,9 @@ from typing import Any
 
 from page_tables import NAMES, Rows, markdown
 from rows import RESULTS, ROOT, read_rows
-from target_tables import compress_table, mcu_table
+from target_tables import compress_table, mcu_table, runtime_table
 
-PAGES = (ROOT / "README.md", ROOT / "docs" / "training.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "training.md", ROOT / "docs" / "bench.md")
 
 
 def main() -> int:
@@ -116,6 +116,7 @@ TABLES: Mapping[str, Callable[[Rows], str]] = {
     "train_speed": speed_table,
     "compress": compress_table,
     "mcu": mcu_table,
+    "speed": runtime_table,
 }
 
 

@@ -66,3 +66,13 @@ def mcu_table(rows: Rows) -> str:
         for row in sorted(rows.values(), key=lambda row: row["id"])
     ]
     return markdown(("model", "instructions a sample", "bytes of constants", "bytes of code", "row"), lines)
+
+
+def runtime_table(rows: Rows) -> str:
+    """Ratios to peers in one run with the processor times behind them; then what is not a ratio."""
+    lines = []
+    for row in sorted(rows.values(), key=lambda row: (row["unit"] != "x", row["id"])):
+        times = f"{row['ours_cpu_us']:.1f} / {row['peer_cpu_us']:.1f}" if "peer_cpu_us" in row else ""
+        unit = "" if row["unit"] == "x" else f" {row['unit']}"
+        lines.append([f"`{row['id']}`", f"{row['value']:g}{unit}", times, row.get("peer", "")])
+    return markdown(("row", "measured", "processor us, ours / peer", "setting of the peer"), lines)

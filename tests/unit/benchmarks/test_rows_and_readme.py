@@ -93,3 +93,16 @@ def test_compress_and_mcu_tables(modules, tmp_path):
     assert "FastGRNN, int8, ranks 7, 6, 2,812 bytes of flash for constants `LEAKY` | 96.00 ± 0.50 % |" in lines[5]
     assert lines[6] == "<!-- table:compress end -->"
     assert lines[10] == "| g80.int8, int8; weights random | 15,946 | 8,066 | 2,460 | `mcu.m4f.g80.int8` |"
+
+
+def test_speed_of_runtimes_table(modules, tmp_path):
+    rows, readme = modules
+    ratio = {"ours_cpu_us": 10.0, "peer_cpu_us": 49.0, "peer": "window file"}
+    made = [
+        rows.Row("speed.start.c", 0.25, "s", 0.0, 7, "c"),
+        rows.Row("speed.cnn.hop.vs_litert_f32", 4.9, "x", 0.0, 1, "c", extras=ratio),
+    ]
+    rows.merge_rows(tmp_path / "speed.jsonl", made)
+    lines = readme.filled("<!-- table:speed begin -->\n<!-- table:speed end -->\n", tmp_path).splitlines()
+    assert lines[3] == "| `speed.cnn.hop.vs_litert_f32` | 4.9 | 10.0 / 49.0 | window file |"
+    assert lines[4] == "| `speed.start.c` | 0.25 s |  |  |"
