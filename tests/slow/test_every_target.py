@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from edgehar.bundle import Bundle
 from edgehar.runtimes.digests import with_digests
 from edgehar.verify.choose import choose_targets
 from edgehar.verify.report import report_lines
@@ -16,11 +20,18 @@ from tests.quantised import quantised
 SIZES = {"fastgrnn": 37, "gru": 13, "cnn": 11, "dscnn": 11, "l2mu": 13}
 
 
+def clear(bundle: Bundle) -> Bundle:
+    """With the 200 golden windows whose two best logits lie farthest apart: random weights leave ties to rounding."""
+    best = np.sort(bundle.golden["logits"], axis=1)
+    kept = np.sort(np.argsort(best[:, -2] - best[:, -1])[:200])
+    return replace(bundle, golden={name: array[kept] for name, array in bundle.golden.items()})
+
+
 @pytest.mark.parametrize("scheme", ["float32", "int8", "int8x16"])
 @pytest.mark.parametrize("family", SIZES)
 def test_no_target_differs(family: str, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EDGEHAR_ARM64_ROOT", raising=False)
-    bundle = random_bundle(family, hidden=SIZES[family], window=32, hop=8, golden_windows=200)
+    bundle = clear(random_bundle(family, hidden=SIZES[family], window=32, hop=8, golden_windows=400))
     if scheme != "float32":
         bundle = quantised(bundle, scheme)
     report = verify(with_digests(bundle), "random.edgehar", choose_targets(""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -199,13 +200,11 @@ def test_the_registry_is_literal() -> None:
 def test_an_emitter_may_come_from_another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from importlib.metadata import EntryPoint
 
-    from edgehar import registry
-
     def found(group: str) -> list[EntryPoint]:
         value = "edgehar.export.targets:onnx_files"
         return [EntryPoint("twin", value, group)] if group == "edgehar.emitters" else []
 
-    monkeypatch.setattr(registry, "entry_points", found)
+    monkeypatch.setattr(importlib.metadata, "entry_points", found)
     told = export_bundle(saved(tmp_path), tmp_path / "out", targets=["twin", "c"], form="window")
     assert [made["target"] for made in told["exports"]] == ["c", "twin"]
     assert (tmp_path / "out" / "watch.onnx").is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass, replace
 
 import pytest
@@ -30,16 +31,16 @@ def with_unknown(graph: Graph | IntGraph) -> Graph | IntGraph:
 @pytest.mark.parametrize("form", ["window", "step"])
 @pytest.mark.parametrize(("target", "dtype"), [("tflite", "float32"), ("tflite", "int8"), ("onnx", "float32")])
 def test_it_is_named(target: str, dtype: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = f"edgehar.export.{target}.emit"
+    module = importlib.import_module(f"edgehar.export.{target}.emit")
 
     def spoiled(bundle: Bundle) -> Graph:
         return with_unknown(graph_of(bundle))
 
-    monkeypatch.setattr(f"{module}.graph_of", spoiled)
+    monkeypatch.setattr(module, "graph_of", spoiled)
     bundle = quantised(random_bundle("fastgrnn"), "int8") if dtype == "int8" else random_bundle("fastgrnn")
     if dtype == "int8":
-        monkeypatch.setattr(f"{module}.quantise", lambda *_: with_unknown(int_graph_of(bundle)))
-    emit = getattr(__import__(module, fromlist=["emit"]), f"emit_{target}")
+        monkeypatch.setattr(module, "quantise", lambda *_: with_unknown(int_graph_of(bundle)))
+    emit = getattr(module, f"emit_{target}")
     with pytest.raises(UsageError, match=r"no operation Attention \(it makes 'looked_at'\)") as caught:
         emit(bundle, form, dtype)
     assert "Linear" in caught.value.hint
