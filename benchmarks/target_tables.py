@@ -1,4 +1,4 @@
-"""The tables of README on compressed models and on microcontrollers, one line per result row."""
+"""The tables on compressed models, on microcontrollers and on speed, one line per result row."""
 
 from __future__ import annotations
 
@@ -25,6 +25,20 @@ def compress_table(rows: Rows) -> str:
             continue
         lines.append([*cells, f"`{row['id']}`"])
     return markdown(("what", "measured", "beside it", "row"), lines)
+
+
+PRUNED = ("global", "global_mt", "global_gradual", "uniform", "random")
+
+
+def prune_table(rows: Rows) -> str:
+    """Accuracy of every way to prune to a sparsity, beside the dense network's."""
+    lines = []
+    for row in sorted(rows.values(), key=lambda row: row["id"]):
+        if row["id"].startswith("compress.gmp."):
+            cells = [f"{row[k]['mean']:.1f} ± {row[k]['std']:.1f}" if k in row else "-" for k in PRUNED]
+            lines.append([f"`{row['id']}`", f"{row['dense']['mean']:.1f}", *cells])
+    head = ("accuracy %", "dense", "global", "minimum threshold", "gradual", "uniform", "random")
+    return markdown(head, lines)
 
 
 def _small(row: Row) -> list[str]:
