@@ -19,13 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgehar.errors import EdgeHarError
-
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
 os.environ["NUMBA_NUM_THREADS"] = "1"
 
 import numpy as np
 from jobs import SPLITS, Job, run_job
+from resumable import resumable
 from rows import RESULTS, ROOT, Row, merge_rows
 from tasks import Plan, known_rows, load_dataset_dir, load_plan, load_windows
 
@@ -37,7 +36,8 @@ TEST_SELECTED = "TEST-SELECTED"
 
 def main() -> int:
     arguments = parse()
-    try:
+
+    def work() -> None:
         plans = [changed(load_plan(name), arguments.set) for name in arguments.rows or known_rows()]
         plans = [replace(plan, seeds=tuple(arguments.seeds)) if arguments.seeds else plan for plan in plans]
         for plan in plans:
@@ -50,13 +50,8 @@ def main() -> int:
                 print(f"{row.id}: {row.value:.2f} +- {row.std:.2f} % (n = {row.n})  {dict(row.extras)}", flush=True)
             if not arguments.seeds:
                 merge_rows(RESULTS / "accuracy.jsonl", rows)
-    except EdgeHarError as error:
-        print(f"accuracy: {error}\n  next: {error.hint}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("accuracy: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+
+    return resumable("accuracy", work)
 
 
 def parse() -> argparse.Namespace:

@@ -23,6 +23,7 @@ os.environ["NUMBA_NUM_THREADS"] = "1"
 import torch
 from accuracy import add_places
 from jobs import Job
+from resumable import resumable
 from rows import RESULTS, Row, merge_rows
 from tasks import load_dataset_dir, load_plan, load_windows
 
@@ -31,7 +32,7 @@ from edgehar.compress.data import Data
 from edgehar.compress.measure import figures
 from edgehar.compress.steps import Prune, compress
 from edgehar.datasets.dataset import Dataset
-from edgehar.errors import EdgeHarError, MissingError, Reason
+from edgehar.errors import MissingError, Reason
 from edgehar.evaluate.metrics import mean_std
 
 MODELS = {"fastgrnn": "acc.har2.fastgrnn", "cnn": "acc.uci_har6.cnn", "l2mu": "acc.wisdm7.l2mu.subject"}
@@ -87,20 +88,16 @@ class Source:
 def main() -> int:
     arguments = parse()
     torch.set_num_threads(1)
-    try:
+
+    def work() -> None:
         for model, sparsities in wanted(arguments.rows).items():
             found = list(sources(model, arguments.data, arguments.cache))
             for sparsity in sparsities:
                 row = row_of(model, sparsity, found)
                 print(f"{row.id}: {row.value:.2f} +- {row.std:.2f} %  {dict(row.extras)}", flush=True)
                 merge_rows(RESULTS / "compress.jsonl", [row])
-    except EdgeHarError as error:
-        print(f"compress: {error}\n  next: {error.hint}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("compress: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+
+    return resumable("compress", work)
 
 
 def parse() -> argparse.Namespace:

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from accuracy import add_places
 from jobs import Job, run_job
+from resumable import resumable
 from rows import RESULTS, Row, merge_rows
 from tasks import load_dataset_dir, load_plan, load_windows
 
@@ -30,7 +31,6 @@ from edgehar.compress.measure import logits_of
 from edgehar.compress.quantise import Quantise
 from edgehar.compress.steps import Context
 from edgehar.datasets.dataset import Dataset
-from edgehar.errors import EdgeHarError
 from edgehar.evaluate.metrics import mean_std
 from edgehar.graph.quantise import SCHEMES
 
@@ -49,18 +49,14 @@ GENERATION = 1
 def main() -> int:
     arguments = parse()
     torch.set_num_threads(1)
-    try:
+
+    def work() -> None:
         for name in arguments.rows:
             row = row_of(name.rpartition(".")[2], arguments.data, arguments.cache)
             print(f"{row.id}: {row.value:.3f} +- {row.std:.3f} points  {dict(row.extras)}", flush=True)
             merge_rows(RESULTS / "compress.jsonl", [row])
-    except EdgeHarError as error:
-        print(f"compress_int8: {error}\n  next: {error.hint}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("compress_int8: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+
+    return resumable("compress_int8", work)
 
 
 def parse() -> argparse.Namespace:

@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from accuracy import TEST_SELECTED, add_places
 from jobs import Job, run_job
+from resumable import resumable
 from rows import RESULTS, Row, merge_rows
 from snapshots import Snapshots
 from tasks import Plan, load_dataset_dir, load_plan, load_windows
@@ -37,7 +38,6 @@ from edgehar.compress.quantise import Quantise
 from edgehar.compress.rank import factorise_ranks
 from edgehar.compress.steps import Context
 from edgehar.datasets.dataset import Dataset
-from edgehar.errors import EdgeHarError
 from edgehar.evaluate.metrics import mean_std
 from edgehar.export.c.emit import emit_c
 from edgehar.export.c.harness import MAIN
@@ -84,7 +84,8 @@ SCHEMES = ("int8", "int8x16")
 def main() -> int:
     arguments = parse()
     torch.set_num_threads(1)
-    try:
+
+    def work() -> None:
         for target in (t for t in TARGETS if t.id in arguments.rows):
             bench = Bench.of(target.base, arguments.data, arguments.cache)
             seeds = bench.plan.seeds[: target.seeds]
@@ -100,13 +101,8 @@ def main() -> int:
                 other = replace(target, ranks=ranks, epochs=target.epochs if ranks else 0)
                 curve.append(bench.run(other, seeds[0]))
                 publish(target, runs, curve, rodata)
-    except EdgeHarError as error:
-        print(f"compress_small: {error}\n  next: {error.hint}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("compress_small: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+
+    return resumable("compress_small", work)
 
 
 def parse() -> argparse.Namespace:
