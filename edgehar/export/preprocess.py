@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from edgehar.dsp.graph import Preprocess
+from edgehar.errors import Reason, UsageError
 
 Operation = Mapping[str, Any]
+Emit = TypeVar("Emit")
 STATEFUL = ("median3", "minus_lowpass", "sos")
 
 
@@ -36,3 +38,15 @@ def channels_after(ops: Sequence[Operation], channels: Sequence[str]) -> tuple[s
 def is_stateful(op: Operation) -> bool:
     """Whether a sample's result depends on other samples."""
     return op["op"] in STATEFUL or any(is_stateful(inner) for part in op.get("parts", ()) for inner in part)
+
+
+def emitter_of(emitters: Mapping[str, Emit], op: Operation, what: str, also: str = "") -> Emit:
+    """The function of `emitters` that appends `op`; UsageError names an operation that the emitter `what` lacks."""
+    name = str(op["op"])
+    if name not in emitters:
+        raise UsageError(
+            f"the {what} emitter has no preprocessing operation '{name}'",
+            reason=Reason.VALUE,
+            hint=f"it has {', '.join(sorted(emitters))}{also}",
+        )
+    return emitters[name]

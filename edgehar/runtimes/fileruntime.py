@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgehar.manifest import Manifest
 from edgehar.runtimes.lanes import Lanes
-from edgehar.runtimes.samples import check_samples, check_window
+from edgehar.runtimes.samples import check_samples, check_window, push_one_by_one
 from edgehar.types import FloatArray, IntArray
 
 States = Mapping[str, NDArray[Any]]
@@ -51,14 +51,7 @@ class FileRuntime:
         return self._stream.window(self._finite(check_window(x, self._manifest)))
 
     def push(self, x: FloatArray) -> tuple[IntArray, FloatArray]:
-        ends: list[int] = []
-        logits = [np.zeros((0, len(self._manifest.labels)), np.float32)]
-        for sample in self._finite(check_samples(x, self._manifest)):
-            scores = self._stream.step(sample)
-            if scores is not None:
-                ends.append(self._stream.seen)
-                logits.append(scores[None])
-        return np.array(ends, np.int64), np.concatenate(logits)
+        return push_one_by_one(self._stream, self._finite(check_samples(x, self._manifest)), len(self._manifest.labels))
 
     def reset(self) -> None:
         self._stream.reset()

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from edgehar.bundle import Bundle
 from edgehar.registry import resolve
 from edgehar.runtimes.cells import Cell
 from edgehar.runtimes.cells.convnet import ConvStream, convnet_window
 from edgehar.runtimes.intwindows import IntWindows
 from edgehar.runtimes.lanes import Lanes
-from edgehar.runtimes.samples import check_samples, check_window
+from edgehar.runtimes.samples import check_samples, check_window, push_one_by_one
 from edgehar.types import FloatArray, IntArray
 
 CELLS: Mapping[str, str] = {
@@ -39,14 +37,7 @@ class ReferenceRuntime:
         return self._stream.window(check_window(x, self._manifest))
 
     def push(self, x: FloatArray) -> tuple[IntArray, FloatArray]:
-        ends: list[int] = []
-        logits = [np.zeros((0, len(self._manifest.labels)), np.float32)]
-        for sample in check_samples(x, self._manifest):
-            scores = self._stream.step(sample)
-            if scores is not None:
-                ends.append(self._stream.seen)
-                logits.append(scores[None])
-        return np.array(ends, np.int64), np.concatenate(logits)
+        return push_one_by_one(self._stream, check_samples(x, self._manifest), len(self._manifest.labels))
 
     def reset(self) -> None:
         self._stream.reset()

@@ -1,12 +1,36 @@
-"""What a runtime accepts as samples: shape checked, copied to writable contiguous float32."""
+"""What a runtime accepts as samples: shape checked, copied to writable contiguous float32; and one by one."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import numpy as np
 
 from edgehar.errors import InputError, Reason
 from edgehar.manifest import Manifest
-from edgehar.types import FloatArray
+from edgehar.types import FloatArray, IntArray
+
+
+class SampleStream(Protocol):
+    """Something that advances by one sample; `seen` counts them since its reset."""
+
+    seen: int
+
+    def step(self, x: FloatArray, /) -> FloatArray | None:
+        """Logits [classes] of the window that sample x [inputs] ends, if it ends one."""
+        ...
+
+
+def push_one_by_one(stream: SampleStream, x: FloatArray, classes: int) -> tuple[IntArray, FloatArray]:
+    """`Runtime.push` of checked samples x [n, inputs] on such a stream."""
+    ends: list[int] = []
+    logits = [np.zeros((0, classes), np.float32)]
+    for sample in x:
+        scores = stream.step(sample)
+        if scores is not None:
+            ends.append(stream.seen)
+            logits.append(scores[None])
+    return np.array(ends, np.int64), np.concatenate(logits)
 
 
 def check_samples(x: FloatArray, manifest: Manifest) -> FloatArray:

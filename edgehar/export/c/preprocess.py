@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 
 from edgehar.dsp.graph import Preprocess
-from edgehar.errors import Reason, UsageError
 from edgehar.export.c.unit import Field, Unit
-
-Operation = Mapping[str, Any]
+from edgehar.export.preprocess import Operation, emitter_of
 
 
 def emit_preprocess(unit: Unit, ops: Sequence[Operation], channels: Sequence[str]) -> tuple[str, list[Field], int]:
@@ -52,18 +50,12 @@ class _Chains:
         outer, self.lines = self.lines, []
         x = "x"
         for i, op in enumerate(ops):
-            kind = str(op["op"])
-            if kind not in EMITTERS:
-                raise UsageError(
-                    f"the C emitter has no preprocessing operation '{kind}'",
-                    reason=Reason.VALUE,
-                    hint=f"it has {', '.join(sorted(EMITTERS))}",
-                )
+            emit = emitter_of(EMITTERS, op, "C")
             before = Preprocess(ops[:i], channels).channels_out
             after = Preprocess(ops[: i + 1], channels).channels_out
             y = f"v{i}"
             self.lines += ["", f"float {y}[{len(after)}];"]
-            EMITTERS[kind](self, op, before, x, y, f"{name}_{i}")
+            emit(self, op, before, x, y, f"{name}_{i}")
             x = y
         n = len(Preprocess(ops, channels).channels_out)
         self.lines += ["", *loop(n, f"y[i] = {x}[i];"), "return 1;"]

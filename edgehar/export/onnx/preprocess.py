@@ -7,22 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from edgehar.errors import Reason, UsageError
 from edgehar.export.onnx.builder import Builder
-from edgehar.export.preprocess import Operation, channels_after
+from edgehar.export.preprocess import Operation, channels_after, emitter_of
 
 
 def emit_preprocess(b: Builder, ops: Sequence[Operation], channels: Sequence[str], x: str) -> str:
     """Append `ops`; returns the tensor behind them. Raises UsageError naming an operation that has no node."""
     for i, op in enumerate(ops):
-        name = str(op["op"])
-        if name not in EMITTERS:
-            raise UsageError(
-                f"the ONNX emitter has no preprocessing operation '{name}'",
-                reason=Reason.VALUE,
-                hint=f"it has {', '.join(sorted(EMITTERS))}; filters stay outside the file",
-            )
-        x = EMITTERS[name](b, op, channels_after(ops[:i], channels), x)
+        emit = emitter_of(EMITTERS, op, "ONNX", also="; filters stay outside the file")
+        x = emit(b, op, channels_after(ops[:i], channels), x)
     return x
 
 

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edgehar.errors import Reason, UsageError
-from edgehar.export.preprocess import Operation, channels_after
+from edgehar.export.preprocess import Operation, channels_after, emitter_of
 from edgehar.export.tflite.builder import Builder
 
 STEEP = 2.0**100  # times a normal float32 it is at least 2^-26, where asinh is far below float32's resolution of 1
@@ -22,14 +21,8 @@ STEEP = 2.0**100  # times a normal float32 it is at least 2^-26, where asinh is 
 def emit_preprocess(b: Builder, ops: Sequence[Operation], channels: Sequence[str], x: str) -> str:
     """Append `ops` to the subgraph; x is [rows, channels]. Returns the tensor behind them."""
     for i, op in enumerate(ops):
-        name = str(op["op"])
-        if name not in EMITTERS:
-            raise UsageError(
-                f"the TFLite emitter has no preprocessing operation '{name}'",
-                reason=Reason.VALUE,
-                hint=f"it has {', '.join(sorted(EMITTERS))}; filters stay outside the file",
-            )
-        x = EMITTERS[name](b, op, channels_after(ops[:i], channels), x)
+        emit = emitter_of(EMITTERS, op, "TFLite", also="; filters stay outside the file")
+        x = emit(b, op, channels_after(ops[:i], channels), x)
     return x
 
 
