@@ -29,6 +29,7 @@ DEVICE_PACKAGES = {"numpy", "numba", "llvmlite", "mcap", "lz4", "safetensors"}  
 EXCEPTIONS = {
     ("sinks/live_table.py", "rich"),
     ("bundle.py", "cryptography"),
+    ("sources/usb_ports.py", "serial"),
 }
 
 
