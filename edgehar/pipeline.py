@@ -19,6 +19,7 @@ from edgehar.decide import NOTHING, Decider, Verdict
 from edgehar.dsp.graph import Preprocess
 from edgehar.dsp.rate import RateMeter
 from edgehar.dsp.resample import Piece, Resampler
+from edgehar.dsp.view import View, stream_view
 from edgehar.dsp.windows import Coverage, OffsetWindows
 from edgehar.errors import InputError, Reason
 from edgehar.runtimes import Runtime, make_runtime
@@ -110,6 +111,7 @@ class Pipeline:
 
     def _begin_stream(self) -> None:
         self._spec: StreamSpec | None = None
+        self._view: View | None = None
         self._simulated = False  # of the segment that runs, or of the one that follows it: the mark is never lost
         self._ended = False
         self.device_clock.reset()
@@ -132,7 +134,9 @@ class Pipeline:
 
     def _accept(self, spec: StreamSpec) -> None:
         if spec != self._spec:
-            check_contract(spec, self.manifest.contract)
+            contract = self.manifest.contract
+            self._view = stream_view(spec, contract.channels, contract.units)
+            check_contract(spec if self._view is None else self._view.spec, contract)
             # Another stream has clocks of its own.
             self._resampler.end_segment(keep_time=False)
             self.device_clock.reset()
@@ -144,7 +148,8 @@ class Pipeline:
         t_ns = self.device_clock.push(chunk.t_dev_ns, chunk.t_host_ns, chunk.flags)
         self._rate.push(chunk.t_dev_ns, chunk.seq)
         self._row = t_ns[-1], chunk.t_dev_ns[-1], arrival_ns, 0
-        for piece in self._resampler.push(chunk.t_dev_ns, chunk.x, chunk.flags):
+        x = chunk.x if self._view is None else self._view.apply(chunk.x)
+        for piece in self._resampler.push(chunk.t_dev_ns, x, chunk.flags):
             facts = _facts_of(piece, chunk.t_dev_ns, t_ns, arrival_ns)
             if piece.begins:
                 if self._latest is not None or self._offsets is not None:
