@@ -30,6 +30,7 @@ EXCEPTIONS = {
     ("sinks/live_table.py", "rich"),
     ("bundle.py", "cryptography"),
     ("sources/usb_ports.py", "serial"),
+    ("boards/flash/partitions.py", "esp_idf_defs"),
 }
 
 
