@@ -1,7 +1,11 @@
-"""Integer convnets column by column: every layer's newest columns in a ring, each column computed once.
+"""Integer convnets of streams; equations in `edgehar.graph.intops`.
 
-Layout as in `edgehar.runtimes.kernels.convnet`: a ring [length, channels] is stored twice in a row, so that the newest
-columns are contiguous. Equations: `edgehar.graph.intops`.
+Layers, buffers and bursts as in `edgehar.runtimes.kernels.convnet`; sums by `integer_vector`, in which a cell is an
+int8 value plus 128 (quads) or an int16 value (pairs). Both views of the buffers are passed, bytes and int16; a table
+has one row per layer.
+
+Roofline: a column of `out` channels costs kernel * inputs * out multiply-adds, 64 (quads) or 32 (pairs) of them an
+instruction with 512-bit registers, and `out` roundings in int64, eight an instruction of which each takes about ten.
 """
 
 from __future__ import annotations
@@ -9,109 +13,194 @@ from __future__ import annotations
 import numpy as np
 
 from edgehar.runtimes.kernels.compiler import Indices, Matrix, Table, exact_kernel
-from edgehar.runtimes.kernels.integer_dot import add_int_product, clamped, dequantise_into, quantise_into, rounded
-from edgehar.runtimes.kernels.integer_lif import of
-from edgehar.runtimes.kernels.integer_types import Values, Weights, Wide
+from edgehar.runtimes.kernels.integer_dot import clamped, dequantise_into, quantise_into, rounded
+from edgehar.runtimes.kernels.integer_types import Cells, Values, Weights, WideCells
+from edgehar.runtimes.kernels.integer_vector import GROUP_BYTES, HALF, group_product, padded
 
-# Columns of the table; the last row describes the ring of output columns only.
-INPUTS, OUT, KERNEL, STRIDE, GROUPS, WEIGHTS, BIAS, MULTIPLIER, COUNT, SHIFT, LOW, HIGH, OFFSET = range(13)
-SKIP, SKIP_LAG, SKIP_MULTIPLIER, RING, LENGTH = range(13, 18)
+# Columns of the table; the last row describes the buffer of output columns only. WEIGHTS counts bytes, BIAS and
+# MULTIPLIER (both of the padded width) count numbers, BUFFER counts cells.
+INPUTS, OUT, KERNEL, STRIDE, GROUPS, WEIGHTS, BIAS, MULTIPLIER, OFFSET, SHIFT, LOW, HIGH = range(12)
+SKIP, SKIP_LAG, SKIP_MULTIPLIER, BUFFER, KEPT, ROOM = range(12, 18)
 COLUMNS = 18
+# Entries of the plan.
+QUADS, WINDOW, HOP, TOTAL_STRIDE, MEANS, ZERO_POINT, MEAN_MULTIPLIER, MEAN_SHIFT, MEAN, FC_W, FC_B, LIMIT = range(12)
+ENTRIES = 12
+
+BURST = 64
+"""Samples that are taken through the layers at once."""
 
 
 @exact_kernel
-def append_int(rings: Values, ring: int, length: int, seen: int, column: Values) -> None:
-    """Store `column` as number `seen` of a ring, at both its places."""
-    width = len(column)
-    first = ring + (seen % length) * width
-    rings[first : first + width] = column
-    rings[first + length * width : first + (length + 1) * width] = column
+def make_room(cells: Cells, row: Indices, size: int, first: int, seen: int, new: int) -> int:
+    """Space for `new` columns behind column `seen`: the number of the buffer's first column, moved up if need be."""
+    if seen + new - first <= row[ROOM]:
+        return first
+    kept = int(min(seen - first, row[KEPT]))
+    width, start = row[INPUTS] * size, row[BUFFER] * size
+    source = start + (seen - first - kept) * width
+    for i in range(kept * width):
+        cells[start + i] = cells[source + i]
+    return seen - kept
 
 
 @exact_kernel
-def convolve_int(acc: Values, taps: Values, matrix: Weights, inputs: int, groups: int) -> None:
-    """Add matrix [kernel, inputs / groups, out] times taps [kernel, inputs] to acc [out]."""
-    out = len(acc)
-    if groups == 1:
-        add_int_product(acc, matrix, taps)
-        return
-    inside, outside = inputs // groups, out // groups
-    for j in range(len(matrix) // out):
-        tap = j // inside * inputs + j % inside
-        for g in range(groups):
-            value = taps[tap + g * inside]
-            for o in range(g * outside, (g + 1) * outside):
-                acc[o] += np.int32(matrix[j * out + o]) * value
+def convolve_groups(
+    acc: Values, numbers: Values, weights: Weights, cells: Cells, wide: WideCells, at: int, row: Indices, quads: bool,
+    columns: int,
+) -> None:  # fmt: skip
+    """`columns` columns of a grouped convolution, from cell `at`; a depthwise one is vector times vector."""
+    inputs, out, groups, size = row[INPUTS], row[OUT], row[GROUPS], row[KERNEL]
+    inside, outside, step = inputs // groups, out // groups, padded(out)
+    for c in range(columns):
+        y = acc[c * step : c * step + out]
+        y[:] = numbers[row[BIAS] : row[BIAS] + out]
+        for j in range(size * inside):
+            w = weights[row[WEIGHTS] + j * out : row[WEIGHTS] + (j + 1) * out]
+            tap = at + (c * row[STRIDE] + j // inside) * inputs + j % inside
+            if inside == 1 and outside == 1:
+                if quads:
+                    bytes_ = cells[tap : tap + out]
+                    for o in range(out):
+                        y[o] += np.int32(w[o]) * np.int32(bytes_[o])
+                else:
+                    halves = wide[tap : tap + out]
+                    for o in range(out):
+                        y[o] += np.int32(w[o]) * np.int32(halves[o])
+            else:
+                for g in range(groups):
+                    cell = tap + g * inside
+                    value = np.int32(cells[cell]) if quads else np.int32(wide[cell])
+                    for o in range(g * outside, (g + 1) * outside):
+                        y[o] += np.int32(w[o]) * value
+
+
+@exact_kernel
+def round_into(
+    cells: Cells, wide: WideCells, at: int, skip: int, acc: Values, numbers: Values, row: Indices, quads: bool,
+    columns: int,
+) -> None:  # fmt: skip
+    """Round sums to cells from `at` on; the cells from `skip` on are added first, unless it is negative.
+
+    The offset of a layer of quads holds what the 128 of a skip adds.
+    """
+    out = row[OUT]
+    step, shift, gain = padded(out), row[SHIFT], row[SKIP_MULTIPLIER] if skip >= 0 else 0
+    offset = row[OFFSET] + ((1 << (shift - 1)) if shift > 0 else 0)
+    low, high = row[LOW], row[HIGH]
+    multipliers = numbers[row[MULTIPLIER] : row[MULTIPLIER] + out]
+    for c in range(columns):
+        sums = acc[c * step : c * step + out]
+        to, source = at + c * out, max(skip, 0) + c * out
+        if quads:
+            y, x = cells[to : to + out], cells[source : source + out]
+            for o in range(out):
+                v = np.int64(sums[o]) * np.int64(multipliers[o]) + np.int64(x[o]) * gain + offset
+                y[o] = np.uint8(min(max(v >> shift, low), high) + HALF)
+        else:
+            y16, x16 = wide[to : to + out], wide[source : source + out]
+            for o in range(out):
+                v = np.int64(sums[o]) * np.int64(multipliers[o]) + np.int64(x16[o]) * gain + offset
+                y16[o] = np.int16(min(max(v >> shift, low), high))
+
+
+@exact_kernel
+def grow(
+    x: Matrix, first_sample: int, count: int, inverse: np.float32, plan: Indices, table: Table, weights: Weights,
+    numbers: Values, cells: Cells, wide: WideCells, counts: Table, acc: Values,
+) -> None:  # fmt: skip
+    """Take `count` samples through all layers; counts [2, layers + 1]: columns so far, and the buffers' first."""
+    seen, first = counts[0], counts[1]
+    quads, row = plan[QUADS] != 0, table[0]
+    size = 1 if quads else 2
+    first[0] = make_room(cells, row, size, first[0], seen[0], count)
+    at, inputs = row[BUFFER] + (seen[0] - first[0]) * row[INPUTS], x.shape[1]
+    for n in range(count):
+        sample = acc[:inputs]
+        quantise_into(sample, x[first_sample + n], inverse, -plan[LIMIT] - 1, plan[LIMIT])
+        for i in range(inputs):
+            if quads:
+                cells[at + n * inputs + i] = sample[i] + HALF
+            else:
+                wide[at + n * inputs + i] = sample[i]
+    seen[0] += count
+    for layer in range(len(table) - 1):
+        row, into = table[layer], table[layer + 1]
+        made = seen[layer + 1]
+        if seen[layer] < row[KERNEL]:
+            return
+        new = (seen[layer] - row[KERNEL]) // row[STRIDE] + 1 - made
+        if new == 0:
+            return
+        first[layer + 1] = make_room(cells, into, size, first[layer + 1], made, new)
+        to = into[BUFFER] + (made - first[layer + 1]) * row[OUT]
+        at = row[BUFFER] + (made * row[STRIDE] - first[layer]) * row[INPUTS]
+        if row[GROUPS] == 1:
+            taps = row[KERNEL] * row[INPUTS] * size
+            group_product(
+                plan[QUADS], acc, padded(row[OUT]), numbers, row[BIAS], weights, row[WEIGHTS],
+                cells, at * size, row[STRIDE] * row[INPUTS] * size, new, (taps + GROUP_BYTES - 1) // GROUP_BYTES,
+            )  # fmt: skip
+        else:
+            convolve_groups(acc, numbers, weights, cells, wide, at, row, quads, new)
+        skip = -1
+        if row[SKIP] >= 0:
+            skip = table[row[SKIP], BUFFER] + (made + row[SKIP_LAG] - first[row[SKIP]]) * row[OUT]
+        round_into(cells, wide, to, skip, acc, numbers, row, quads, new)
+        seen[layer + 1] += new
+
+
+@exact_kernel
+def classify(
+    logits: Matrix, number: int, at: int, scale: np.float32, plan: Indices, width: int, weights: Weights,
+    numbers: Values, cells: Cells, wide: WideCells, acc: Values,
+) -> None:  # fmt: skip
+    """Row `number` of the logits, from the mean over the window's columns from cell `at` on."""
+    total = acc[:width]
+    total[:] = 0
+    quads = plan[QUADS] != 0
+    for c in range(plan[MEANS]):
+        if quads:
+            column = cells[at + c * width : at + (c + 1) * width]
+            for o in range(width):
+                total[o] += np.int32(column[o])
+        else:
+            column16 = wide[at + c * width : at + (c + 1) * width]
+            for o in range(width):
+                total[o] += np.int32(column16[o])
+    zero = plan[MEANS] * (plan[ZERO_POINT] + (HALF if quads else 0))
+    for o in range(width):
+        v = rounded((np.int64(total[o]) - zero) * plan[MEAN_MULTIPLIER], plan[MEAN_SHIFT])
+        wide[plan[MEAN] + o] = clamped(v, -32768, 32767)
+    scores = logits[number]
+    group_product(
+        0, acc, padded(len(scores)), numbers, plan[FC_B], weights, plan[FC_W],
+        cells, 2 * plan[MEAN], 0, 1, (width + 1) // 2,
+    )  # fmt: skip
+    dequantise_into(scores, acc[: len(scores)], scale)
 
 
 @exact_kernel
 def advance(
-    x: Matrix,
-    t0: int,
-    window: int,
-    hop: int,
-    table: Table,
-    weights: Weights,
-    numbers: Values,
-    rings: Values,
-    seen: Indices,
-    column: Values,
-    mean: Values,
-    mean_plan: Wide,
-    fc_w: Weights,
-    fc_b: Values,
-    x_limit: int,
-    inverse: np.float32,
-    scale: np.float32,
-    ends: Indices,
-    logits: Matrix,
-) -> None:
-    """Advance by x [n, inputs]; seen [layers + 1]: columns so far of every ring; column, mean: scratch.
+    x: Matrix, t0: int, plan: Indices, inverse: np.float32, scale: np.float32, table: Table, weights: Weights,
+    numbers: Values, cells: Cells, wide: WideCells, counts: Table, acc: Values, ends: Indices, logits: Matrix,
+) -> None:  # fmt: skip
+    """Advance by x [n, inputs]; an input is round(x inverse), a logit its integer times scale.
 
-    mean_plan: zero point, multiplier and shift of the mean; fc_w [channels, classes], fc_b [classes] int32.
+    wide: the same memory as cells; acc: scratch.
     """
-    layers, inputs = len(table) - 1, x.shape[1]
+    window, hop, n = plan[WINDOW], plan[HOP], len(x)
+    last = table[len(table) - 1]
+    width = last[INPUTS]
     done = 0
-    for n in range(len(x)):
-        quantise_into(column[:inputs], x[n], inverse, -x_limit - 1, x_limit)
-        append_int(rings, table[0, RING], table[0, LENGTH], seen[0], column[:inputs])
-        seen[0] += 1
-        for layer in range(layers):
-            row, after = table[layer], table[layer + 1]
-            size, width, out = row[KERNEL], row[INPUTS], row[OUT]
-            since = seen[layer] - size
-            if since < 0 or since % row[STRIDE] != 0:
-                break
-            y = column[:out]
-            y[:] = numbers[row[BIAS] : row[BIAS] + out]
-            at = row[RING] + (since % row[LENGTH]) * width
-            matrix = weights[row[WEIGHTS] : row[WEIGHTS] + size * (width // row[GROUPS]) * out]
-            convolve_int(y, rings[at : at + size * width], matrix, width, row[GROUPS])
-            multiplier = numbers[row[MULTIPLIER] : row[MULTIPLIER] + row[COUNT]]
-            skipped = np.int64(-1)
-            if row[SKIP] >= 0:
-                skip = table[row[SKIP]]
-                skipped = skip[RING] + ((seen[row[SKIP]] - 1 - row[SKIP_LAG]) % skip[LENGTH]) * out
-            for o in range(out):
-                v = y[o] * of(multiplier, o) + row[OFFSET]
-                if skipped >= 0:
-                    v += rings[skipped + o] * row[SKIP_MULTIPLIER]
-                y[o] = clamped(rounded(v, row[SHIFT]), row[LOW], row[HIGH])
-            append_int(rings, after[RING], after[LENGTH], seen[layer + 1], y)
-            seen[layer + 1] += 1
-        t = t0 + n + 1 - window
-        if t >= 0 and t % hop == 0:
-            last = table[layers]
-            columns, width = last[LENGTH], last[INPUTS]
-            at = last[RING] + (seen[layers] % columns) * width
-            for o in range(width):
-                v = -columns * mean_plan[0]
-                for c in range(columns):
-                    v += rings[at + c * width + o]
-                mean[o] = clamped(rounded(v * mean_plan[1], mean_plan[2]), -32768, 32767)
-            scores = column[: len(fc_b)]
-            scores[:] = fc_b
-            add_int_product(scores, fc_w, mean)
-            ends[done] = t0 + n + 1
-            dequantise_into(logits[done], scores, scale)
+    for start in range(0, n, BURST):
+        count = min(BURST, n - start)
+        grow(x, start, count, inverse, plan, table, weights, numbers, cells, wide, counts, acc)
+        before = t0 + start
+        # Ends of windows among the samples before + 1 ... before + count.
+        end = window if before < window else window + ((before - window) // hop + 1) * hop
+        while end <= before + count:
+            at = last[BUFFER] + ((end - window) // plan[TOTAL_STRIDE] - counts[1, len(table) - 1]) * width
+            classify(logits, done, at, scale, plan, width, weights, numbers, cells, wide, acc)
+            ends[done] = end
             done += 1
+            end += hop

@@ -60,7 +60,7 @@ def add_products(out: Matrix, matrix: Matrix, v: Matrix, active: Indices, count:
 
 
 @kernel
-def _tall(rows: int) -> int:
+def tallest(rows: int) -> int:
     """The most rows of a tile that are left."""
     high = TALLEST
     while high > rows:
@@ -94,7 +94,7 @@ def _product(
     ms = vectors * WIDTH
     r = 0
     while r < rows:
-        high = _tall(rows - r)
+        high = tallest(rows - r)
         widest = min(WIDEST, SUMS // high)
         tiles = (vectors + widest - 1) // widest
         left = vectors
@@ -196,7 +196,7 @@ def sparse_product(
         at, first = block * BLOCK, starts[block]
         r = 0
         while r < rows:
-            high = _tall(rows - r)
+            high = tallest(rows - r)
             sparse_tile(
                 high, BLOCK_VECTORS, out, oo + r * os + at, os, init, io + r * is_ + at, is_,
                 matrix, first * BLOCK, BLOCK, x, xo + r * xs, xs, columns, first, starts[block + 1] - first,

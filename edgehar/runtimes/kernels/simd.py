@@ -41,15 +41,20 @@ def simd_of(machine: str, features: frozenset[str]) -> Simd:
     return PLAIN
 
 
-def host_simd() -> Simd:
-    """The vector unit that Numba compiles for: the host's, or what NUMBA_CPU_NAME and NUMBA_CPU_FEATURES say."""
+def host_features() -> frozenset[str]:
+    """LLVM features that Numba compiles for: the host's, or what NUMBA_CPU_NAME and NUMBA_CPU_FEATURES say."""
     from llvmlite.binding import get_host_cpu_features
     from numba import config
 
     named: str | None = vars(config)["CPU_FEATURES"]
     if named is None:
         named = "" if vars(config)["CPU_NAME"] == "generic" else get_host_cpu_features().flatten()
-    return simd_of(platform.machine(), frozenset(f[1:] for f in named.split(",") if f.startswith("+")))
+    return frozenset(f[1:] for f in named.split(",") if f.startswith("+"))
+
+
+def host_simd() -> Simd:
+    """The vector unit that Numba compiles for."""
+    return simd_of(platform.machine(), host_features())
 
 
 def vectors_of(n: int, width: int) -> int:
