@@ -65,12 +65,14 @@ class CsiFrames:
     """n CSI frames of one layout, in order of arrival.
 
     `layout` names a row of layouts.toml. iq [n, v] int16 holds the values as the chip gave them: pairs of (imaginary,
-    real), nulls included. meta [n] has dtype FRAME.
+    real), nulls included. meta [n] has dtype FRAME. `boot` counts the restarts of the board seen before these frames:
+    clocks and running numbers of different boots cannot be compared.
     """
 
     layout: str
     iq: NDArray[np.int16]
     meta: NDArray[np.void]
+    boot: int = 0
 
     def __len__(self) -> int:
         return len(self.meta)
