@@ -109,6 +109,7 @@ class Schema:
     flags: Mapping[str, Mapping[str, int]]
     commands: Mapping[str, Command]
     max_command_bytes: int
+    chips: Mapping[str, str]
 
 
 @cache
@@ -130,6 +131,7 @@ def schema() -> Schema:
         table["flags"],
         {row["name"]: _command(row) for row in table["commands"]["list"]},
         table["commands"]["max_bytes"],
+        table["chips"],
     )
 
 
