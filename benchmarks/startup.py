@@ -13,17 +13,15 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from rows import RESULTS, Row, merge_rows
 
+from edgehar.bench.fresh import FreshRun, run_fresh
 from edgehar.bundle import open_bundle
 from edgehar.cli.app import main as edgehar
 from edgehar.demo import BUNDLE
@@ -33,46 +31,13 @@ RUNTIMES = ("numba", "c")
 SECONDS = 12  # of stream: several decisions
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """One process: seconds to the first decision, CPU seconds in all, largest resident memory."""
-
-    first_s: float
-    cpu_s: float
-    rss_mib: float
-
-
-def start(command: list[str]) -> Start:
-    """Run the command to its end, watching for its first line."""
-    began = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        if process.stdout is None or b'"label"' not in process.stdout.readline():
-            raise SystemExit(f"no decision came from: {' '.join(command)}")
-        first = time.perf_counter() - began
-        resident = peak_mib(process.pid) or 0.0
-        for _ in process.stdout:
-            resident = peak_mib(process.pid) or resident
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"exit code {process.returncode}: {' '.join(command)}")
-    return Start(first, used.ru_utime + used.ru_stime, resident)
-
-
-def peak_mib(pid: int) -> float | None:
-    """The process's largest resident memory so far; None where it has let go of it already."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
-    return int(found[0]) / 1024 if found else None
-
-
-def rows_of(runtime: str, starts: list[Start], sha256: str) -> list[Row]:
+def rows_of(runtime: str, starts: list[FreshRun], sha256: str) -> list[Row]:
     """Both rows of a runtime."""
     load = os.getloadavg()[0]
     rows = []
     for kind, unit, values in (
         ("start", "s", [one.first_s for one in starts]),
-        ("rss", "MiB", [one.rss_mib for one in starts]),
+        ("rss", "MiB", [one.peak_mib for one in starts]),
     ):
         extras: dict[str, float] = {"least": round(min(values), 3), "load_average": round(load, 1)}
         if kind == "start":
@@ -103,11 +68,11 @@ def main() -> None:
             for runtime in RUNTIMES
         }  # fmt: skip
         for command in commands.values():
-            start(command)  # compiles
-        found: dict[str, list[Start]] = {runtime: [] for runtime in RUNTIMES}
+            run_fresh(command)  # compiles
+        found: dict[str, list[FreshRun]] = {runtime: [] for runtime in RUNTIMES}
         for _ in range(chosen.runs):
             for runtime, command in commands.items():
-                found[runtime].append(start(command))
+                found[runtime].append(run_fresh(command))
         sha256 = open_bundle(bundle).sha256
     rows = [row for runtime in RUNTIMES for row in rows_of(runtime, found[runtime], sha256)]
     for row in rows:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle
 
 import numpy as np
 
-from edgehar.bench.peers import Contestant, Export, contestants
+from edgehar.bench.peers import Contestant, Desk, field_of
 from edgehar.bench.timing import Call, Timing, machine, pinned, time_in_turn
 from edgehar.bundle import Bundle
 from edgehar.errors import InputError, Reason
@@ -28,11 +28,15 @@ LAST, BETWEEN = "edgehar, the sample that decides", "edgehar, a sample between"
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Timings by name; the settings of the peers, and how far each is from the reference runtime."""
+    """Timings by name; the settings of the peers, and how far each is from the reference runtime.
+
+    `absent`: settings that could not be timed here, and why.
+    """
 
     timings: Mapping[str, Timing]
     settings: Mapping[str, str]
     errors: Mapping[str, float]
+    absent: Mapping[str, str]
     machine: Mapping[str, object]
     window: int
     hop: int
@@ -43,14 +47,14 @@ class Latency:
 
     def json(self) -> dict[str, object]:
         timings = {name: asdict(timing) for name, timing in self.timings.items()}
-        rest = {"settings": dict(self.settings), "errors": dict(self.errors), "machine": dict(self.machine)}
-        return {"window": self.window, "hop": self.hop, "timings": timings, **rest}
+        rest = {"settings": dict(self.settings), "errors": dict(self.errors), "absent": dict(self.absent)}
+        return {"window": self.window, "hop": self.hop, "timings": timings, **rest, "machine": dict(self.machine)}
 
 
 def measure_latency(
     bundle: Bundle,
     against: Sequence[str],
-    export: Export,
+    desk: Desk,
     *,
     peer_bundle: Bundle | None = None,
     rounds: int = 25,
@@ -61,7 +65,8 @@ def measure_latency(
     where a peer does not compute what the reference computes.
     """
     manifest = bundle.manifest
-    peers = [c for name in against for c in contestants(name, peer_bundle or bundle, export)]
+    fields = [field_of(name, peer_bundle or bundle, desk) for name in against]
+    peers = [c for field in fields for c in field.contestants]
     windows: FloatArray = np.asarray(bundle.golden["x"][:CHECKED_WINDOWS], np.float32)
     numba = make_runtime("numba", bundle)
     ours = Contestant("edgehar", "numba", "", numba.window)
@@ -72,13 +77,15 @@ def measure_latency(
         labels_only = not exact or (c is not ours and peer_bundle is not None)
         errors[_name(c)] = _check(c, windows, expected, labels_only=labels_only)
     calls = {_name(c): _cycled(c, windows) for c in peers}
-    calls[HOP] = _hops(numba, windows, manifest.hop)
+    calls |= {f"{_name(c)}, a hop of samples": _hops(c.push, windows, manifest.hop) for c in peers if c.push}
+    calls[HOP] = _hops(numba.push, windows, manifest.hop)
     calls[WINDOW] = _cycled(ours, windows)
     with pinned():
         timings = time_in_turn(calls, rounds=rounds)
         timings |= _single_samples(make_runtime("numba", bundle), windows, manifest.window, manifest.hop)
     settings = {_name(c): f"{c.version}: {c.setting}" for c in peers}
-    return Latency(timings, settings, errors, machine(), manifest.window, manifest.hop)
+    absent = {name: why for field in fields for name, why in field.absent.items()}
+    return Latency(timings, settings, errors, absent, machine(), manifest.window, manifest.hop)
 
 
 def _name(c: Contestant) -> str:
@@ -105,12 +112,12 @@ def _cycled(c: Contestant, windows: FloatArray) -> Call:
     return lambda: c.window(next(turn))
 
 
-def _hops(runtime: Runtime, windows: FloatArray, hop: int) -> Call:
+def _hops(push: Callable[[FloatArray], object], windows: FloatArray, hop: int) -> Call:
     """The next hop of samples at every call, each of which gives one decision."""
     stream = windows.reshape(-1, windows.shape[2])
-    runtime.push(stream[: len(stream) // hop * hop])
+    push(stream[: len(stream) // hop * hop])
     turn = cycle([stream[i : i + hop] for i in range(0, len(stream) - hop + 1, hop)])
-    return lambda: runtime.push(next(turn))
+    return lambda: push(next(turn))
 
 
 def _single_samples(runtime: Runtime, windows: FloatArray, window: int, hop: int) -> dict[str, Timing]:

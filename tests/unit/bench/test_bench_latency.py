@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,17 +13,20 @@ from factories import random_bundle
 from quantised import quantised
 
 from edgehar.bench.latency import BETWEEN, HOP, LAST, WINDOW, Latency, measure_latency
+from edgehar.bench.peers import field_of
 from edgehar.bench.timing import Timing, machine, pinned, time_in_turn
 from edgehar.bundle import Bundle, save_bundle
 from edgehar.cli.app import main
-from edgehar.cli.bench import export_file
+from edgehar.cli.desk import DESK
 from edgehar.errors import InputError, UsageError
+from edgehar.runtimes import make_runtime
+from edgehar.runtimes.shared_library import COMPILERS
 
 OURS = {HOP, WINDOW, LAST, BETWEEN}
 
 
 def measured(bundle: Bundle, *peers: str, peer_bundle: Bundle | None = None) -> Latency:
-    return measure_latency(bundle, peers, export_file, peer_bundle=peer_bundle, rounds=1)
+    return measure_latency(bundle, peers, DESK, peer_bundle=peer_bundle, rounds=1)
 
 
 def test_every_call_has_its_turn() -> None:
@@ -59,11 +63,35 @@ def test_litert_is_timed_in_each_of_its_forms(family: str) -> None:
     assert told.best("litert") == min(forms, key=lambda name: told.timings[name].cpu_us)
 
 
-def test_onnx_runtime_is_timed_by_run_and_with_bound_arrays() -> None:
+@pytest.mark.parametrize(("family", "settings"), [("fastgrnn", 4), ("gru", 4), ("cnn", 2)])
+def test_onnx_runtime_is_timed_as_a_loop_and_unrolled_by_run_and_with_bound_arrays(family: str, settings: int) -> None:
     pytest.importorskip("onnxruntime", reason="pip install 'edgehar[ort]'")
-    told = measured(random_bundle("fastgrnn"), "ort")
-    assert sum(name.startswith("ort, ") for name in told.timings) == 2
+    told = measured(random_bundle(family), "ort")
+    assert sum(name.startswith("ort, ") for name in told.timings) == settings
     assert all(error < 1e-4 for error in told.errors.values())
+
+
+def test_torch_computes_the_same_model_eagerly() -> None:
+    pytest.importorskip("torch", reason="pip install 'edgehar[train]'")
+    bundle = random_bundle("fastgrnn")
+    x = bundle.golden["x"][:8].astype(np.float32)
+    (eager, *_) = field_of("torch", bundle, DESK).contestants
+    expected = [make_runtime("reference", bundle).window(one) for one in x]
+    np.testing.assert_allclose([eager.window(one) for one in x], expected, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_torch_is_timed_compiled_too() -> None:
+    pytest.importorskip("torch", reason="pip install 'edgehar[train]'")
+    told = measured(random_bundle("cnn", hop=4), "torch")
+    assert any("compiled" in name for name in [*told.timings, *told.absent])
+
+
+def test_the_exported_c_is_timed_by_window_and_by_hop() -> None:
+    if not any(map(shutil.which, COMPILERS)):
+        pytest.skip("no C compiler: sudo apt-get install gcc libc6-dev")
+    told = measured(random_bundle("cnn", hop=4), "c")
+    assert sum(name.startswith("c, ") for name in told.timings) == 2
 
 
 def test_a_peer_may_run_the_quantised_twin() -> None:
@@ -78,7 +106,7 @@ def test_different_outputs_are_not_timed() -> None:
     bundle = random_bundle("fastgrnn")
     other = replace(bundle, weights={**bundle.weights, "fc_b": bundle.weights["fc_b"] + np.float32(0.01)})
     with pytest.raises(InputError, match=r"litert.* differs from the reference runtime"):
-        measure_latency(bundle, ["litert"], lambda _, kind, form: export_file(other, kind, form), rounds=1)
+        measure_latency(bundle, ["litert"], replace(DESK, file=lambda _, *form: DESK.file(other, *form)), rounds=1)
 
 
 def test_an_unknown_peer_is_named() -> None:
@@ -98,4 +126,4 @@ def test_the_command_prints_json_and_draws(tmp_path: Path, capsys: pytest.Captur
 
 def test_best_is_the_fastest_setting() -> None:
     timings = {"x, slow": Timing(3, 3, 3, 1), "x, fast": Timing(2, 2, 2, 1), "y, faster": Timing(1, 1, 1, 1)}
-    assert Latency(timings, dict.fromkeys(timings, ""), {}, {}, 8, 4).best("x") == "x, fast"
+    assert Latency(timings, dict.fromkeys(timings, ""), {}, {}, {}, 8, 4).best("x") == "x, fast"
