@@ -29,7 +29,7 @@ from quantised import quantised  # type: ignore[import-not-found]
 from edgehar.bench.latency import HOP, LAST, WINDOW, Latency, measure_latency
 from edgehar.bench.timing import time_in_turn
 from edgehar.bundle import Bundle, open_bundle
-from edgehar.cli.bench import export_file
+from edgehar.cli.desk import DESK
 from edgehar.pipeline import Pipeline
 from edgehar.runtimes import make_runtime
 from edgehar.types import Chunk, StreamSpec
@@ -57,7 +57,7 @@ def main() -> None:
 def _fastgrnn() -> list[Row]:
     size = {"window": SAMPLES, "hop": SAMPLES // 8, "channels": CHANNELS, "classes": CLASSES, "hidden": HIDDEN}
     bundle = random_bundle("fastgrnn", **size, golden_windows=64)
-    told = measure_latency(bundle, ["litert", "ort"], export_file, rounds=ROUNDS)
+    told = measure_latency(bundle, ["litert", "ort"], DESK, rounds=ROUNDS)
     flop = 2 * SAMPLES * HIDDEN * (HIDDEN + CHANNELS)
     return [
         _ratio("speed.fastgrnn80.hop.vs_litert", told, "litert", HOP),
@@ -87,8 +87,8 @@ def _cnn() -> list[Row]:
         columns = (columns - c["kernel"]) // c["stride"] + 1
         flop += 2 * columns * c["kernel"] * width * c["out"]
         width = c["out"]
-    told = measure_latency(bundle, ["litert", "ort"], export_file, rounds=ROUNDS)
-    told8 = measure_latency(bundle, ["litert"], export_file, peer_bundle=quantised(bundle, "int8"), rounds=ROUNDS)
+    told = measure_latency(bundle, ["litert", "ort"], DESK, rounds=ROUNDS)
+    told8 = measure_latency(bundle, ["litert"], DESK, peer_bundle=quantised(bundle, "int8"), rounds=ROUNDS)
     return [
         _ratio("speed.cnn.hop.vs_litert_f32", told, "litert", HOP),
         _ratio("speed.cnn.hop.vs_ort_f32", told, "ort", HOP),
@@ -101,7 +101,7 @@ def _l2mu(path: Path) -> list[Row]:
     bundle = open_bundle(path)
     window = bundle.manifest.window
     bundle = replace(bundle, manifest=replace(bundle.manifest, hop=window // 8))
-    told = measure_latency(bundle, ["litert", "ort"], export_file, rounds=ROUNDS)
+    told = measure_latency(bundle, ["litert", "ort"], DESK, rounds=ROUNDS)
     counted = make_runtime("numba", bundle)
     counted.push(bundle.golden["x"].reshape(-1, bundle.golden["x"].shape[2]).astype(np.float32))
     rates = {name: round(rate, 4) for name, rate in counted.spike_rates().items()}
