@@ -18,6 +18,11 @@ def compile_kernels(wanted: bool) -> None:
     _Kernel.wanted = wanted
 
 
+def compiles() -> bool:
+    """Whether a kernel that is called now runs compiled; where it would not, a twin made for Python is faster."""
+    return _Kernel.wanted and importlib.util.find_spec("numba") is not None
+
+
 def kernel(function: Function) -> Function:
     """Compile with Numba. Never `fastmath`: a kernel and its NumPy twin must agree bit for bit."""
     return cast("Function", _Kernel(function))
@@ -34,7 +39,7 @@ class _Kernel:
     def __call__(self, *arguments: Any) -> Any:
         if self._compiled is not None:
             return self._compiled(*arguments)
-        if not self.wanted or importlib.util.find_spec("numba") is None:
+        if not compiles():
             return self.python(*arguments)
         self._compiled = _compile(self.python)
         return self._compiled(*arguments)

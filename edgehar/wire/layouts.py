@@ -27,7 +27,7 @@ class Field:
     valid: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one object a row of the table: equal where identical
 class Layout:
     """One table of `layouts.toml`, which explains the keys; a frame holds `values` numbers."""
 
