@@ -1,10 +1,11 @@
-"""`check_*` functions: what every source, sink and runtime must do. Call them in the tests of a new one."""
+"""`check_*` functions: what every source, sink, runtime and meter must do. Call them in the tests of a new one."""
 
 from __future__ import annotations
 
 from edgehar.testing.fault import ProtocolFaultError
+from edgehar.testing.meter import check_meter
 from edgehar.testing.runtime import check_runtime
 from edgehar.testing.sink import check_sink
 from edgehar.testing.source import check_source
 
-__all__ = ["ProtocolFaultError", "check_runtime", "check_sink", "check_source"]
+__all__ = ["ProtocolFaultError", "check_meter", "check_runtime", "check_sink", "check_source"]
