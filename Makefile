@@ -9,7 +9,7 @@ VENV := .venv
 TFLITE_VENV := .venv-tflite
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-slow lint format accuracy demo-bundle readme clean
+.PHONY: help demo test test-slow lint format accuracy demo-bundle bench bench-check readme clean
 
 help:
 	@echo "make demo         live recognition of a real recording of a person the model never saw"
@@ -17,6 +17,8 @@ help:
 	@echo "make test-slow    emulators, clean installs, kills"
 	@echo "make lint         ruff and mypy --strict"
 	@echo "make accuracy     train and measure the accuracy table (hours), ACCURACY_ARGS=\"--data DIR\"; make readme shows it"
+	@echo "make bench        measure speed, start-up, memory, parsing and instruction counts; put them into the pages"
+	@echo "make bench-check  what got worse by more than a tenth since the committed rows"
 	@echo "make demo-bundle  train the model that make demo runs"
 
 $(DEMO_VENV)/ready: pyproject.toml
@@ -60,6 +62,16 @@ demo-bundle: $(VENV)/ready
 
 accuracy: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/accuracy.py --all $(ACCURACY_ARGS)
+
+# A spiking model's cost is that of its spikes: L2MU=BUNDLE, a trained one, adds its rows.
+bench: $(VENV)/ready
+	$(VENV)/bin/python benchmarks/speed.py $(if $(L2MU),--l2mu $(L2MU))
+	$(VENV)/bin/python benchmarks/startup.py
+	$(VENV)/bin/python benchmarks/instructions.py
+	$(VENV)/bin/python benchmarks/readme.py
+
+bench-check: $(VENV)/ready
+	$(VENV)/bin/python benchmarks/check.py
 
 readme: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/readme.py
