@@ -30,6 +30,8 @@ COMMANDS: dict[str, str] = {
     "verify": "edgehar.cli.verify:verify",
     "bench": "edgehar.cli.bench:bench",
     "boards": "edgehar.cli.boards:boards",
+    "firmware": "edgehar.cli.firmware:firmware",
+    "flash": "edgehar.cli.flash:flash",
     "repair": "edgehar.cli.repair:repair",
 }
 

@@ -31,6 +31,7 @@ EXCEPTIONS = {
     ("bundle.py", "cryptography"),
     ("bench/meters/ppk2.py", "serial"),
     ("sources/usb_ports.py", "serial"),
+    ("sources/serial_port.py", "serial"),
     ("boards/flash/partitions.py", "esp_idf_defs"),
 }
 

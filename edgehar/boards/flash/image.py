@@ -23,6 +23,7 @@ DESCRIPTION_MAGIC = 0xABCD5432
 MAX_SEGMENTS = 16
 # magic, segments, SPI mode, size and frequency, entry, WP pin, SPI drive[3], chip id, 3 revision fields, reserved, hash
 _HEADER = struct.Struct("<BBBBIB3sHBHH4sB")
+HEADER_BYTES = _HEADER.size
 _SEGMENT = struct.Struct("<II")
 _DESCRIPTION = struct.Struct("<II8s32s32s16s16s32s")
 
@@ -49,6 +50,11 @@ class EspImage:
 def is_image(content: bytes) -> bool:
     """Whether `content` begins as an ESP image does."""
     return content[:1] == bytes([MAGIC])
+
+
+def image_chip_id(header: bytes) -> int:
+    """The chip that an image's first HEADER_BYTES are for; see `chips`."""
+    return int(_HEADER.unpack_from(header)[7])
 
 
 def read_image(content: bytes, name: str) -> EspImage:

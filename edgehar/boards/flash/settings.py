@@ -7,11 +7,11 @@ import os
 import re
 import sys
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from edgehar.errors import MissingError, Reason, UsageError
+from edgehar.wire.messages import Role
 
 PASSWORD_VARIABLE = "EDGEHAR_WIFI_PASSWORD"  # noqa: S105 (a name)
 MAX_NAME_BYTES = 31
@@ -22,13 +22,6 @@ CHANNELS = (*range(1, 15), *range(36, 65, 4), *range(100, 145, 4), *range(149, 1
 """IEEE 802.11 channel numbers: 2.4 GHz, and 5 GHz for the chips that have it."""
 CHANNELS_2_4_GHZ = CHANNELS[:14]
 CHIPS_5_GHZ = frozenset({"esp32c5"})
-
-
-class Role(Enum):
-    """What the board does; the value is the hello frame's."""
-
-    RECEIVER = 0
-    SENDER = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +65,13 @@ class Settings:
             "ssid": self.ssid,
             "password": bool(self.password),
         }
+
+
+def role_named(name: str) -> Role:
+    """The role `receiver` or `sender`. Raises UsageError for another."""
+    if name.upper() not in Role.__members__:
+        raise UsageError(f"--role {name!r}", reason=Reason.UNKNOWN_NAME, hint="--role receiver or --role sender")
+    return Role[name.upper()]
 
 
 def read_password(file: Path | None, ssid: str) -> str:

@@ -16,8 +16,9 @@ import pytest
 from edgehar.boards.flash import private
 from edgehar.boards.flash.nvs import write_nvs
 from edgehar.boards.flash.private import child_environment, private_directory
-from edgehar.boards.flash.settings import PASSWORD_VARIABLE, Role, Settings, read_password
+from edgehar.boards.flash.settings import PASSWORD_VARIABLE, Settings, read_password
 from edgehar.errors import EdgeHarError, MissingError, UsageError
+from edgehar.wire.messages import Role
 from tests.nvs_image import NvsError, read_nvs
 
 pytest.importorskip("esp_idf_nvs_partition_gen", reason="needs pip install 'edgehar[flash]'")
