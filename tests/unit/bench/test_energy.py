@@ -291,5 +291,6 @@ def test_a_projection_says_what_it_assumes(bundle: Bundle, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("wrong", [{"rounds": 0}, {"window_s": 0.0}, {"decisions": 0}, {"settle_s": -1.0}])
 def test_a_procedure_measures_something(wrong: dict) -> None:
-    with pytest.raises(UsageError, match="default is 5 rounds"):
+    with pytest.raises(UsageError, match=r"rounds of .* decisions") as caught:
         Procedure(**wrong)
+    assert "the default is 5 rounds of 10 s" in caught.value.hint
