@@ -13,7 +13,7 @@ from pathlib import Path
 from edgehar.state_directory import is_private, state_places
 
 HERE = Path(__file__).parent
-SOURCES = ("runtimes/kernels/*.py", "dsp/*.py")
+SOURCES = ("runtimes/kernels/*.py", "dsp/*.py", "machine_code/*.py", "wire/espcsi_*.py", "clock.py")
 
 
 def prepare_cache() -> bool:
@@ -22,16 +22,24 @@ def prepare_cache() -> bool:
     Numba looks only at the file that defines a kernel, not at those it calls, so the directory's name carries a hash
     of all of them.
     """
+    directory = cache_directory()
+    if directory is None:
+        return False
+    _drop_empty(directory)
+    from numba import config
+
+    os.environ["NUMBA_CACHE_DIR"] = str(directory)  # survives a reload of numba's configuration
+    vars(config)["CACHE_DIR"] = str(directory)
+    return True
+
+
+def cache_directory() -> Path | None:
+    """The first writable place for this version of the kernels; None: there is none. Does not import Numba."""
     for place in _places():
         directory = place / f"kernels-{_sources_hash()}"
         if is_private(directory, trust_parent="NUMBA_CACHE_DIR" in os.environ):
-            _drop_empty(directory)
-            from numba import config
-
-            os.environ["NUMBA_CACHE_DIR"] = str(directory)  # survives a reload of numba's configuration
-            vars(config)["CACHE_DIR"] = str(directory)
-            return True
-    return False
+            return directory
+    return None
 
 
 def _places() -> list[Path]:

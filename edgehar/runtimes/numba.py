@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgehar.bundle import Bundle
 from edgehar.registry import resolve
-from edgehar.runtimes.lowered import int_graph_of
-from edgehar.runtimes.samples import check_samples, check_window
+from edgehar.runtimes.kernel_stream import EngineStream, KernelStream, bound_stream, kernel_name
+from edgehar.runtimes.prepared import keep_prepared, prepared_stream
+from edgehar.runtimes.samples import check_window
 from edgehar.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -28,17 +30,14 @@ ENGINES: Mapping[str, str] = {
 class NumbaRuntime:
     """`edgehar.runtimes.Runtime`, in integers where the bundle is quantised.
 
-    Making one compiles the family's kernel, or loads it from the cache.
+    A stream whose machine code and packed weights were kept by an earlier run starts without importing Numba. The
+    engines, and with them the compiler, are made where they are first needed: for whole windows, for spike rates, and
+    for a bundle that this machine meets for the first time.
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        manifest = bundle.manifest
-        engine = _float_engine(bundle) if manifest.quant is None else _integer_engine(bundle)
-        self._manifest = manifest
-        self._stream = engine(manifest.hop)
-        # A whole window is a stream of one window: its own state, one lane.
-        self._whole = engine(manifest.window)
-        self._seen = 0
+        self._bundle, self._manifest = bundle, bundle.manifest
+        self._stream: KernelStream | EngineStream = prepared_stream(bundle) or self._new_stream()
 
     def window(self, x: FloatArray) -> FloatArray:
         x = check_window(x, self._manifest)
@@ -49,26 +48,40 @@ class NumbaRuntime:
         return scores
 
     def push(self, x: FloatArray) -> tuple[IntArray, FloatArray]:
-        x = check_samples(x, self._manifest)
-        count = self._windows_ended(self._seen + len(x)) - self._windows_ended(self._seen)
-        ends, logits = np.empty(count, np.int64), np.empty((count, len(self._manifest.labels)), np.float32)
-        self._stream.run(x, self._seen, ends, logits)
-        self._seen += len(x)
-        return ends, logits
+        return self._stream.push(x)
 
     def reset(self) -> None:
         self._stream.clear()
-        self._stream.clear_spikes()
-        self._whole.clear_spikes()
-        self._seen = 0
+        for array in self._stream.counters:
+            array.fill(0)
+        if "_whole" in vars(self):
+            self._whole.clear_spikes()
 
     def spike_rates(self) -> dict[str, float]:
-        stream, whole = self._stream.spikes(), self._whole.spikes()
+        for own, counted in zip(self._engine.counters, self._stream.counters, strict=True):
+            own[:] = counted
+        stream, whole = self._engine.spikes(), self._whole.spikes()
         return {p: (stream[p][0] + whole[p][0]) / max(1, stream[p][1] + whole[p][1]) for p in stream}
 
-    def _windows_ended(self, samples: int) -> int:
-        since = samples - self._manifest.window
-        return since // self._manifest.hop + 1 if since >= 0 else 0
+    def _new_stream(self) -> KernelStream | EngineStream:
+        stream = bound_stream(self._engine, self._manifest)
+        if stream is None:
+            return EngineStream(self._engine, self._manifest)
+        keep_prepared(self._bundle, stream, kernel_name(self._engine))
+        return stream
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return self._make(self._manifest.hop)
+
+    @cached_property
+    def _whole(self) -> Engine:
+        # A whole window is a stream of one window: its own state, one lane.
+        return self._make(self._manifest.window)
+
+    @cached_property
+    def _make(self) -> Callable[[int], Engine]:
+        return _float_engine(self._bundle) if self._manifest.quant is None else _integer_engine(self._bundle)
 
 
 def _float_engine(bundle: Bundle) -> Callable[[int], Engine]:
@@ -79,7 +92,8 @@ def _float_engine(bundle: Bundle) -> Callable[[int], Engine]:
 
 
 def _integer_engine(bundle: Bundle) -> Callable[[int], Engine]:
-    """Kernels are imported only where they run, since importing compiles them."""
+    """Kernels and graphs are imported only where they run: importing kernels compiles them."""
     from edgehar.runtimes.kernels.integer import integer_engine
+    from edgehar.runtimes.lowered import int_graph_of
 
     return integer_engine(int_graph_of(bundle))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, TypeVar, get_type_hints
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgehar.kernel_cache import prepare_cache
 from edgehar.types import FloatArray, IntArray
@@ -37,18 +38,22 @@ def kernel(function: Callable[..., R]) -> Callable[..., R]:
     return _compile(function, set(FUSED))
 
 
+def inlined_kernel(function: Callable[..., R]) -> Callable[..., R]:
+    """`kernel` that becomes part of its caller: a call with three arrays costs as much as a small product."""
+    return _compile(function, set(FUSED), inline=True)
+
+
 def exact_kernel(function: Callable[..., R]) -> Callable[..., R]:
     """The same with every operation rounded on its own, in the written order: the same bits as NumPy's."""
     return _compile(function, False)
 
 
-def _compile(function: Callable[..., R], fastmath: set[str] | bool) -> Callable[..., R]:
+def _compile(function: Callable[..., R], fastmath: set[str] | bool, *, inline: bool = False) -> Callable[..., R]:
     hints = get_type_hints(function, include_extras=True)
     result = _numba_type(hints.pop("return"))
     signature = f"{result}({', '.join(map(_numba_type, hints.values()))})"
-    compiled: Callable[..., R] = njit(signature, cache=CACHE, nogil=True, error_model="numpy", fastmath=fastmath)(
-        function
-    )
+    options = {"cache": CACHE, "nogil": True, "error_model": "numpy", "fastmath": fastmath, "forceinline": inline}
+    compiled: Callable[..., R] = njit(signature, **options)(function)
     return compiled
 
 
@@ -60,16 +65,23 @@ class Engine:
     """A family's kernel with its buffers: the state of one stream, or of one whole window at a time.
 
     Made as `factory(packed, manifest, hop)` from what `factory.pack(manifest, weights)` returned, which all engines
-    of a bundle share.
+    of a bundle share. `kernel(x, t, *arguments, ends, logits)` is one call; `state`: the arrays among the arguments
+    that are zero before sample 0; `counters`: those that count spikes.
     """
+
+    kernel: Any = None
+    arguments: tuple[Any, ...] = ()
+    state: tuple[NDArray[Any], ...] = ()
+    counters: tuple[NDArray[Any], ...] = ()
 
     def run(self, x: FloatArray, t: int, ends: IntArray, logits: FloatArray) -> None:
         """Advance by x [n, inputs]; x[0] is sample t since the last clear. Fills ends [m] and logits [m, classes]."""
-        raise NotImplementedError
+        self.kernel(x, t, *self.arguments, ends, logits)
 
     def clear(self) -> None:
         """Back to the state before sample 0."""
-        raise NotImplementedError
+        for array in self.state:
+            array.fill(0)
 
     def spikes(self) -> dict[str, tuple[int, int]]:
         """Spikes and neuron-steps of every population since `clear_spikes`; {} where nothing spikes."""
@@ -77,3 +89,5 @@ class Engine:
 
     def clear_spikes(self) -> None:
         """Count from zero again."""
+        for array in self.counters:
+            array.fill(0)

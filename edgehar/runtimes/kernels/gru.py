@@ -12,7 +12,7 @@ from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Vector, k
 from edgehar.runtimes.kernels.gates import sigmoid, tanh
 from edgehar.runtimes.kernels.products import add_product, add_products
 from edgehar.runtimes.kernels.schedule import lane_done, lanes_of
-from edgehar.types import FloatArray, IntArray
+from edgehar.types import FloatArray
 
 
 @kernel
@@ -82,19 +82,13 @@ class GRUEngine(Engine):
     """The kernel with its buffers."""
 
     def __init__(self, packed: Packed, manifest: Manifest, hop: int) -> None:
-        self._packed, self._window, self._hop = packed, manifest.window, hop
         lanes = -(-manifest.window // hop)
         hidden = len(packed.w_hh)
-        self._h = np.zeros((lanes, hidden), np.float32)
-        self._scratch = np.zeros((lanes, 3 * hidden), np.float32), np.zeros(3 * hidden, np.float32)
-        self._active = np.zeros(lanes, np.int64)
+        h = np.zeros((lanes, hidden), np.float32)
+        scratch = np.zeros((lanes, 3 * hidden), np.float32), np.zeros(3 * hidden, np.float32)
+        self.kernel, self.state = advance, (h,)
+        self.arguments = manifest.window, hop, h, *scratch, *packed, np.zeros(lanes, np.int64)
 
     @staticmethod
     def pack(_: Manifest, weights: Mapping[str, FloatArray]) -> Packed:
         return Packed(*(np.array(weights[name].T, np.float32, order="C") for name in Packed._fields))
-
-    def run(self, x: FloatArray, t: int, ends: IntArray, logits: FloatArray) -> None:
-        advance(x, t, self._window, self._hop, self._h, *self._scratch, *self._packed, self._active, ends, logits)
-
-    def clear(self) -> None:
-        self._h[:] = 0

@@ -39,7 +39,7 @@ from edgehar.runtimes.kernels.integer_types import AnyArray, Int8Array, Int32Arr
 from edgehar.runtimes.kernels.integer_vector import GROUP_BYTES, HALF, HAS_QUADS, pack_groups
 from edgehar.runtimes.kernels.simd import aligned, vectors_of
 from edgehar.runtimes.kernels.vector import WIDTH
-from edgehar.types import FloatArray, IntArray
+from edgehar.types import IntArray
 
 
 class Layers(NamedTuple):
@@ -159,13 +159,8 @@ class IntegerConvnetEngine(Engine):
         plan[HOP] = hop
         borders = Borders(graph)
         wide = aligned(vectors_of(layers.cells, 2)).view(np.int16)
-        self._counts = np.zeros((2, len(layers.table)), np.int64)
         sums = np.zeros((BURST + 1) * layers.widest, np.int32)
         constants = plan, borders.inverse, borders.scale, layers.table, layers.weights, layers.numbers
-        self._arguments = *constants, wide.view(np.uint8), wide, self._counts, sums
-
-    def run(self, x: FloatArray, t: int, ends: IntArray, logits: FloatArray) -> None:
-        advance(x, t, *self._arguments, ends, logits)
-
-    def clear(self) -> None:
-        self._counts[:] = 0
+        counts = np.zeros((2, len(layers.table)), np.int64)
+        self.kernel, self.state = advance, (counts,)
+        self.arguments = *constants, wide.view(np.uint8), wide, counts, sums

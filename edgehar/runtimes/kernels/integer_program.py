@@ -38,7 +38,7 @@ from edgehar.runtimes.kernels.integer_recurrent import (
     advance,
 )
 from edgehar.runtimes.kernels.integer_types import Int32Array
-from edgehar.types import FloatArray, IntArray
+from edgehar.types import IntArray
 
 Row = tuple[int, ...]
 
@@ -182,30 +182,21 @@ class IntegerRecurrentEngine(Engine):
     """A state for every lane."""
 
     def __init__(self, program: Program, graph: IntGraph, hop: int) -> None:
-        self._program, self._window, self._hop = program, graph.window, hop
+        self._populations = program.populations
         borders, lanes = Borders(graph), -(-graph.window // hop)
-        self._tensors = np.zeros((lanes, program.size), np.int32)
+        tensors = np.zeros((lanes, program.size), np.int32)
         input_at = program.places[TENSOR_X], borders.limit, borders.inverse
-        self._ends = program.states, *input_at, program.places[graph.output], borders.scale
-        self._scratch = np.zeros(program.widest, np.int32), np.zeros(program.widest, np.int64)
+        borders_at = program.states, *input_at, program.places[graph.output], borders.scale
+        scratch = np.zeros(program.widest, np.int32), np.zeros(program.widest, np.int64)
         self._fired = np.zeros(len(program.populations) + 1, np.int64)
+        self.counters = (self._fired,)
         self._sizes = [graph.sizes[name] for name in program.populations]
-        self._active = np.zeros(lanes, np.int64)
-
-    def run(self, x: FloatArray, t: int, ends: IntArray, logits: FloatArray) -> None:
-        p = self._program
-        numbers = p.weights, p.numbers, *self._scratch, self._fired, self._active
-        schedule = x, t, self._window, self._hop
-        advance(*schedule, p.step, p.head, self._tensors, *self._ends, *numbers, ends, logits)
-
-    def clear(self) -> None:
-        self._tensors[:] = 0
+        numbers = program.weights, program.numbers, *scratch, self._fired, np.zeros(lanes, np.int64)
+        self.kernel, self.state = advance, (tensors,)
+        self.arguments = graph.window, hop, program.step, program.head, tensors, *borders_at, *numbers
 
     def spikes(self) -> dict[str, tuple[int, int]]:
         steps = int(self._fired[-1])
-        names = [name.removeprefix("S_").removesuffix("_next") for name in self._program.populations]
+        names = [name.removeprefix("S_").removesuffix("_next") for name in self._populations]
         counted = zip(names, self._fired.tolist(), self._sizes, strict=False)
         return {name: (fired, steps * size) for name, fired, size in counted}
-
-    def clear_spikes(self) -> None:
-        self._fired[:] = 0

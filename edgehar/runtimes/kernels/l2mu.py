@@ -195,20 +195,23 @@ class L2MUEngine(Engine):
     """The kernel with its buffers."""
 
     def __init__(self, packed: Packed, manifest: Manifest, hop: int) -> None:
-        self._packed, self._schedule = packed, (manifest.window, hop)
+        self._sizes = packed.sizes
         table = packed.populations
         lanes = -(-manifest.window // hop)
         widths = (table[:, VECTORS] * WIDTH).tolist()
         u, m, h, _ = widths[-4:]
         self._total = np.zeros(len(table) + 1, np.int64)
-        self._state = (
+        self.counters = (self._total,)
+        self.state = (
             aligned(lanes * sum(widths)),
             aligned(lanes * sum(widths)),
             np.zeros((lanes, int(table[:, WORDS].sum())), np.int64),
             np.zeros((lanes, len(manifest.labels)), np.float32),
         )
-        self._drives = aligned(u + h), aligned(u + h), aligned(u + m), aligned(max(widths))
-        self._active = np.zeros(lanes, np.int64)
+        drives = aligned(u + h), aligned(u + h), aligned(u + m), aligned(max(widths))
+        buffers = *self.state, self._total, *drives
+        self.kernel = advance
+        self.arguments = manifest.window, hop, table, *buffers, *packed.arguments, np.zeros(lanes, np.int64)
 
     @staticmethod
     def pack(manifest: Manifest, weights: Mapping[str, FloatArray]) -> Packed:
@@ -234,21 +237,9 @@ class L2MUEngine(Engine):
         switches = synaptic, model["readout"] == "membrane", len(sizes) - 4
         return Packed((neurons, packed, np.array(places, np.int64), *switches), table, sizes)
 
-    def run(self, x: FloatArray, t: int, ends: IntArray, logits: FloatArray) -> None:
-        p = self._packed
-        buffers = (*self._state, self._total, *self._drives)
-        advance(x, t, *self._schedule, p.populations, *buffers, *p.arguments, self._active, ends, logits)
-
-    def clear(self) -> None:
-        for buffer in self._state:
-            buffer[:] = 0
-
     def spikes(self) -> dict[str, tuple[int, int]]:
         steps = int(self._total[-1])
-        return {p: (int(self._total[i]), steps * n) for i, (p, n) in enumerate(self._packed.sizes.items())}
-
-    def clear_spikes(self) -> None:
-        self._total[:] = 0
+        return {p: (int(self._total[i]), steps * n) for i, (p, n) in enumerate(self._sizes.items())}
 
 
 def _matrices(
