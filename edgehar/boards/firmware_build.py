@@ -21,6 +21,7 @@ PROJECT = "esp32s3_csi"
 CONTAINER = "docker.io/espressif/idf:v5.5.1"
 PROGRAMS = ("idf.py", "docker", "podman")
 SOURCES = "src"
+STDERR = 2
 INSTALL = "https://docs.espressif.com/projects/esp-idf/en/stable/esp32s3/get-started/"
 
 
@@ -100,13 +101,13 @@ def container_line(chip: Chip, build: Path, program: str = "docker") -> str:
 
 
 def build_firmware(command: list[str], build: Path) -> None:
-    """Run what `build_command` made; its output is shown. Raises EdgeHarError when the build fails."""
+    """Run what `build_command` made; its output goes to stderr. Raises EdgeHarError when the build fails."""
     build.mkdir(parents=True, exist_ok=True)
     if command[0] == "idf.py":  # an installed package may not be writable, and ESP-IDF writes beside its sources
         shutil.rmtree(build / SOURCES, ignore_errors=True)
         shutil.copytree(firmware_sources(), build / SOURCES)
     try:
-        done = subprocess.run(command, cwd=build, check=False)
+        done = subprocess.run(command, cwd=build, stdout=STDERR, check=False)
     except FileNotFoundError:
         raise MissingError(
             f"{command[0]} is not installed", reason=Reason.NOT_INSTALLED, hint=f"see {INSTALL}"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def open_serial(device: str, baud: int, *, timeout_s: float = 0.1) -> serial.Serial:
-    """`device`, opened for us alone, both reset lines released.
+    """`device` (a path, or a URL of pyserial's), opened for us alone, both reset lines released.
 
     On common boards DTR and RTS pull BOOT and RST by two transistors, which do nothing while both lines agree. Raises
     MissingError without pyserial, and what pyserial raises: SerialException, or OSError when the board is unplugged.
@@ -24,9 +24,9 @@ def open_serial(device: str, baud: int, *, timeout_s: float = 0.1) -> serial.Ser
             reason=Reason.NOT_INSTALLED,
             hint="pip install 'edgehar[serial]'",
         ) from None
-    port = serial.Serial(baudrate=baud, timeout=timeout_s, write_timeout=timeout_s, exclusive=True)
+    port = serial.serial_for_url(device, do_not_open=True, baudrate=baud, timeout=timeout_s, write_timeout=timeout_s)
+    port.exclusive = True
     port.dtr = False
     port.rts = False
-    port.port = device
     port.open()
     return port

@@ -126,6 +126,17 @@ def test_the_command_provisions_says_hello_and_lets_no_password_out(build, tmp_p
     assert left_behind() == before
 
 
+def test_the_pages_python_runs(build, tmp_path, capsys):
+    page = (Path(__file__).parents[4] / "docs" / "flash.md").read_text()
+    lines = page.partition("## From Python\n\n")[2].partition("\n\nesptool is licensed")[0].splitlines()
+    code = "\n".join(line.removeprefix("    ") for line in lines)
+    with MockBoard(tmp_path) as board:
+        board.hello = encode_hello(HELLO)
+        code = code.replace("/dev/ttyACM0", board.port).replace('Path("build")', f"Path({str(build)!r})")
+        exec(code, {})
+    assert "name='hall-01'" in capsys.readouterr().out
+
+
 def test_a_merged_image_and_an_application_alone_are_flashed(build, tmp_path):
     (tmp_path / "merged.bin").write_bytes(merged(build))
     (tmp_path / "app.bin").write_bytes(application(seed=2))
