@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from rows import RESULTS, ROOT, Row, merge_rows
+from tuned_c import tuned_fastgrnn
 
 sys.path.insert(0, str(ROOT / "tests"))
 from factories import conv, random_bundle  # type: ignore[import-not-found]
@@ -57,11 +58,21 @@ def main() -> None:
 def _fastgrnn() -> list[Row]:
     size = {"window": SAMPLES, "hop": SAMPLES // 8, "channels": CHANNELS, "classes": CLASSES, "hidden": HIDDEN}
     bundle = random_bundle("fastgrnn", **size, golden_windows=64)
-    told = measure_latency(bundle, ["litert", "ort"], DESK, rounds=ROUNDS)
+    peers = ["litert", "ort", "torch"]
+    told = measure_latency(bundle, peers, DESK, also=tuned_fastgrnn(bundle), rounds=ROUNDS)
     flop = 2 * SAMPLES * HIDDEN * (HIDDEN + CHANNELS)
     return [
         _ratio("speed.fastgrnn80.hop.vs_litert", told, "litert", HOP),
         _ratio("speed.fastgrnn80.hop.vs_ort", told, "ort", HOP),
+        _ratio("speed.fastgrnn80.hop.vs_torch", told, "torch", HOP),
+        *(
+            [
+                _ratio("speed.fastgrnn80.hop.vs_tuned_c", told, "tuned C", HOP),
+                _ratio("speed.fastgrnn80.window.vs_tuned_c", told, "tuned C", WINDOW),
+            ]
+            if "tuned C" in told.peers
+            else []
+        ),
         _ratio("speed.fastgrnn80.last_sample.vs_litert", told, "litert", LAST),
         _roofline("speed.roofline.fastgrnn80", told, flop),
         _push_over_step(bundle, told),
@@ -87,11 +98,12 @@ def _cnn() -> list[Row]:
         columns = (columns - c["kernel"]) // c["stride"] + 1
         flop += 2 * columns * c["kernel"] * width * c["out"]
         width = c["out"]
-    told = measure_latency(bundle, ["litert", "ort"], DESK, rounds=ROUNDS)
+    told = measure_latency(bundle, ["litert", "ort", "torch"], DESK, rounds=ROUNDS)
     told8 = measure_latency(bundle, ["litert"], DESK, peer_bundle=quantised(bundle, "int8"), rounds=ROUNDS)
     return [
         _ratio("speed.cnn.hop.vs_litert_f32", told, "litert", HOP),
         _ratio("speed.cnn.hop.vs_ort_f32", told, "ort", HOP),
+        _ratio("speed.cnn.hop.vs_torch_f32", told, "torch", HOP),
         _ratio("speed.cnn.hop.vs_litert_int8", told8, "litert", HOP),
         _roofline("speed.roofline.cnn", told, flop),
     ]

@@ -41,6 +41,11 @@ class Latency:
     window: int
     hop: int
 
+    @property
+    def peers(self) -> set[str]:
+        """Names of those that were timed."""
+        return {name.partition(", ")[0] for name in self.settings}
+
     def best(self, peer: str) -> str:
         """The peer's fastest setting."""
         return min((n for n in self.settings if n.startswith(f"{peer}, ")), key=lambda n: self.timings[n].cpu_us)
@@ -57,16 +62,17 @@ def measure_latency(
     desk: Desk,
     *,
     peer_bundle: Bundle | None = None,
+    also: Sequence[Contestant] = (),
     rounds: int = 25,
 ) -> Latency:
     """Time the default runtime and the peers in turn, on one core and one thread, after their outputs were checked.
 
-    peer_bundle: what the peers run instead, such as the quantised twin; it is checked by labels. Raises InputError
-    where a peer does not compute what the reference computes.
+    also: further contestants. peer_bundle: what the peers run instead, such as the quantised twin; it is checked by
+    labels. Raises InputError where a peer does not compute what the reference computes.
     """
     manifest = bundle.manifest
     fields = [field_of(name, peer_bundle or bundle, desk) for name in against]
-    peers = [c for field in fields for c in field.contestants]
+    peers = [*(c for field in fields for c in field.contestants), *also]
     windows: FloatArray = np.asarray(bundle.golden["x"][:CHECKED_WINDOWS], np.float32)
     numba = make_runtime("numba", bundle)
     ours = Contestant("edgehar", "numba", "", numba.window)
