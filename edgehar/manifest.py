@@ -16,6 +16,7 @@ from edgehar.types import StreamSpec
 SCHEMA_VERSION = 1
 FAMILIES = ("cnn", "dscnn", "fastgrnn", "gru", "l2mu")
 LARGEST = 1e12  # number in a manifest
+MOST_TOLERANT = 10.0  # rate_tolerance of a contract
 QUANT_SCHEMES = ("int8", "int8x16")
 PER_CHANNEL = ("none", "conv", "all")
 PREPROCESS_OPS = (
@@ -34,7 +35,8 @@ PREPROCESS_OPS = (
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """The stream that the model was trained on. `rate_tolerance` is a fraction; an empty `placement` means any.
+    """The stream that the model was trained on. `rate_tolerance` is a fraction, above 1 where events make the samples
+    (CSI): the grid's rate is `rate_hz` all the same. An empty `placement` means any.
 
     `delay_samples`: how many samples the preprocessing looks ahead, hence how late every decision is.
     """
@@ -189,7 +191,7 @@ def _contract(f: Fields) -> Contract:
         rate_hz=f.number("rate_hz", low=0.0, above=True),
         axes=f.text("axes"),
         placement=f.text("placement", empty=True),
-        rate_tolerance=f.number("rate_tolerance", low=0.0, high=1.0),
+        rate_tolerance=f.number("rate_tolerance", low=0.0, high=MOST_TOLERANT),
         delay_samples=f.integer("delay_samples", low=0),
     )
     f.finish()

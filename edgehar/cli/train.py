@@ -35,6 +35,7 @@ def train(
     seeds: Annotated[int, typer.Option(help="Train every fold with this many seeds.")] = 1,
     window: Annotated[int, typer.Option(help="Window in samples; 0: the dataset's own, or 2.56 s.")] = 0,
     hop: Annotated[int, typer.Option(help="Hop in samples; 0: the dataset's own, or half a window.")] = 0,
+    rate_hz: Annotated[float, typer.Option("--rate-hz", help="Of the stream; 0: the dataset's own, 25 for CSI.")] = 0.0,
     classes: Annotated[str, typer.Option(help="Keep labels a,b,c or merge them: new=a+b,other=c.")] = "",
     recipe: Annotated[
         Path | None, typer.Option(help="TOML with [options] and [recipe]; default: the model's own.")
@@ -69,6 +70,7 @@ def train(
             seeds=seeds,
             window=window,
             hop=hop,
+            rate_hz=rate_hz,
             classes=parse_classes(classes),
             allow_leaky=allow_leaky,
             command=_command(),

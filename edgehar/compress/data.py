@@ -15,7 +15,7 @@ from edgehar.dsp.graph import Preprocess
 from edgehar.errors import InputError, MissingError, Reason
 from edgehar.evaluate.run import choose_subjects, same_people
 from edgehar.train.bundling import Sensor
-from edgehar.train.classes import cut_classes
+from edgehar.train.classes import bundle_stream, cut_classes
 from edgehar.train.normalise import Normaliser
 from edgehar.train.run import simulated
 from edgehar.types import StreamSpec
@@ -71,7 +71,8 @@ class Data:
 
 def bundle_normaliser(bundle: Bundle, dataset: Dataset) -> Normaliser:
     """The part of the bundle's preprocessing that the dataset's windows have not gone through yet."""
-    manifest, sensor = bundle.manifest, Sensor.of(dataset)
+    manifest = bundle.manifest
+    sensor = Sensor.of(dataset, bundle_stream(bundle, dataset))
     contract = sensor.contract
     spec = StreamSpec(contract.kind, contract.channels, contract.rate_hz, contract.units, axes=contract.axes)
     check_contract(spec, manifest.contract)
@@ -134,4 +135,5 @@ def _cut(bundle: Bundle, dataset: Dataset) -> WindowSet:
     manifest = bundle.manifest
     merged = manifest.provenance.get("classes", {})
     classes = {label: list(merged.get(label, [label])) for label in manifest.labels}
-    return cut_classes(dataset, window=manifest.window, hop=manifest.hop, classes=classes)
+    stream = bundle_stream(bundle, dataset)
+    return cut_classes(dataset, window=manifest.window, hop=manifest.hop, classes=classes, stream=stream)

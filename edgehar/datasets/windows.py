@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgehar.datasets.dataset import Dataset, RecordingRef
+from edgehar.datasets.uniform import UniformStream
 from edgehar.datasets.windowset import WindowSet
 from edgehar.errors import InputError, Reason, UsageError
 from edgehar.recording import Label
@@ -26,12 +27,16 @@ def cut(
     classes: Sequence[str] | None = None,
     subjects: Collection[str] | None = None,
     purity: float = 1.0,
+    stream: UniformStream | None = None,
 ) -> WindowSet:
     """Windows of `window` samples every `hop`, of `classes` only (default: all labels of the dataset), in that order.
 
     A window is labelled with the class that covers at least `purity` of it, and left out where none does. Windows
     that hold a NaN or an infinity are left out. Where the source came cut with the same window and hop, exactly its
     windows come back, in its order.
+
+    With `stream` they are cut from the recordings as that stream, whose sample rate `window` and `hop` count, and
+    windows with less than its share of real samples are left out.
     """
     if window < 1 or hop < 1 or not 0.0 < purity <= 1.0:
         raise UsageError(
@@ -47,16 +52,22 @@ def cut(
         source = recording.open()
         chunk = source.read()
         _check_like_dataset(chunk, recording, dataset)
+        if stream is not None:
+            chunk = stream.seen(chunk)
         codes = sample_codes(chunk.t_dev_ns, source.labels, labels)
-        if recording.window_starts is not None and (window, hop) == (dataset.window, dataset.hop):
+        given = stream is None and recording.window_starts is not None
+        if given and (window, hop) == (dataset.window, dataset.hop):
             first = _positions(chunk, recording, window)
         else:
             first = free_running(chunk, window, hop)
         y = _window_codes(codes, first, window, purity)
         keep = (y != _UNLABELLED) & ~_has_hole(chunk.x, first, window)
+        if stream is not None:
+            keep &= _coverage(chunk, first, window) >= stream.min_coverage
         if keep.any():
             pieces.append((recording, _gather(chunk.x, first[keep], window), y[keep], chunk.seq[first[keep]]))
-    return _join(pieces, dataset, labels, window, hop)
+    cut_from = stream or UniformStream(dataset.channels, dataset.units, dataset.rate_hz)
+    return _join(pieces, dataset, cut_from, labels, window, hop)
 
 
 def _classes(dataset: Dataset, classes: Sequence[str] | None) -> tuple[str, ...]:
@@ -145,6 +156,13 @@ def _has_hole(x: FloatArray, first: IntArray, window: int) -> NDArray[np.bool_]:
     return found
 
 
+def _coverage(chunk: Chunk, first: IntArray, window: int) -> NDArray[np.float64]:
+    """The share of real samples [m] in each window."""
+    real = np.concatenate([[0], np.cumsum((chunk.flags & Flag.SYNTHETIC) == 0)])
+    share: NDArray[np.float64] = (real[first + window] - real[first]) / window
+    return share
+
+
 def _gather(x: FloatArray, first: IntArray, window: int) -> FloatArray:
     """The windows [m, window, c] that begin at `first`."""
     views = np.lib.stride_tricks.sliding_window_view(x, window, axis=0)  # [n - window + 1, c, window]
@@ -154,13 +172,14 @@ def _gather(x: FloatArray, first: IntArray, window: int) -> FloatArray:
 def _join(
     pieces: list[tuple[RecordingRef, FloatArray, IntArray, IntArray]],
     dataset: Dataset,
+    stream: UniformStream,
     labels: tuple[str, ...],
     window: int,
     hop: int,
 ) -> WindowSet:
     if not pieces:
         raise InputError(
-            f"{dataset.path} holds no labelled stretch of {window} samples ({window / dataset.rate_hz:.2f} s)",
+            f"{dataset.path} holds no labelled stretch of {window} samples ({window / stream.rate_hz:.2f} s)",
             reason=Reason.VALUE,
             hint=f"choose a shorter window, or look at it: edgehar data {dataset.path}",
         )
@@ -171,9 +190,9 @@ def _join(
         recording=np.repeat([r.name for r, *_ in pieces], [len(y) for _, _, y, _ in pieces]),
         start=np.concatenate([start for *_, start in pieces]),
         labels=labels,
-        channels=dataset.channels,
-        units=dataset.units,
-        rate_hz=dataset.rate_hz,
+        channels=stream.channels,
+        units=stream.units,
+        rate_hz=stream.rate_hz,
         window=window,
         hop=hop,
     )

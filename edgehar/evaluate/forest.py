@@ -20,7 +20,7 @@ def forest_beside(bundle: Bundle, dataset: Dataset, subjects: list[str], *, seed
     scikit-learn is absent.
     """
     from edgehar.models.rf import RandomForest
-    from edgehar.train.classes import cut_classes
+    from edgehar.train.classes import bundle_stream, cut_classes
 
     manifest = bundle.manifest
     provenance = manifest.provenance
@@ -40,7 +40,8 @@ def forest_beside(bundle: Bundle, dataset: Dataset, subjects: list[str], *, seed
             reason=Reason.NOT_FOUND,
             hint="leave the forest out with --no-forest",
         )
-    windows = cut_classes(dataset, window=manifest.window, hop=manifest.hop, classes=classes)
+    stream = bundle_stream(bundle, dataset)
+    windows = cut_classes(dataset, window=manifest.window, hop=manifest.hop, classes=classes, stream=stream)
     train = windows.take(np.isin(windows.subject, sorted(trained_on)))
     test = windows.take(np.isin(windows.subject, subjects))
     probabilities = RandomForest().fit(train, seed=seed).probabilities(test)

@@ -14,6 +14,7 @@ from edgehar import __version__
 from edgehar.bundle import Bundle, Contract, Decision, Manifest
 from edgehar.datasets.chains import chain
 from edgehar.datasets.dataset import Dataset
+from edgehar.datasets.uniform import UniformStream, first_spec
 from edgehar.datasets.windowset import WindowSet
 from edgehar.dsp.graph import Preprocess
 from edgehar.errors import InputError, Reason
@@ -32,12 +33,18 @@ class Sensor:
 
     contract: Contract
     ops: tuple[Mapping[str, Any], ...]
+    min_coverage: float = Decision().min_coverage
 
     @classmethod
-    def of(cls, dataset: Dataset) -> Sensor:
-        """The contract of the raw stream, and the filter chain that the dataset's recordings already went through."""
-        spec = dataset.recordings[0].open().specs["main"]
-        channels, units = spec.channels, spec.units
+    def of(cls, dataset: Dataset, stream: UniformStream | None = None) -> Sensor:
+        """The contract of the raw stream, and the filter chain that the dataset's recordings already went through.
+
+        `stream`: what the windows were cut from, where that is not the recordings as they stand.
+        """
+        spec = first_spec(dataset)
+        if stream is None:
+            stream = UniformStream(spec.channels, spec.units, spec.rate_hz)
+        channels, units = stream.channels, stream.units
         ops: tuple[Mapping[str, Any], ...] = ()
         if dataset.applied_preprocess:
             applied = chain(dataset.applied_preprocess)
@@ -48,12 +55,13 @@ class Sensor:
             kind=spec.kind,
             channels=channels,
             units=units,
-            rate_hz=spec.rate_hz,
+            rate_hz=stream.rate_hz,
             axes=spec.axes,
             placement=placements.pop() if len(placements) == 1 else "",
+            rate_tolerance=stream.rate_tolerance,
             delay_samples=delay,
         )
-        return cls(contract, ops)
+        return cls(contract, ops, stream.min_coverage)
 
 
 def make_bundle(
@@ -79,7 +87,7 @@ def make_bundle(
         labels=train.labels,
         model=table,
         preprocess=(*sensor.ops, *trained.fit.normaliser.ops(filtered)),
-        decision=Decision(temperature=trained.temperature),
+        decision=Decision(temperature=trained.temperature, min_coverage=sensor.min_coverage),
         provenance={**provenance, **people(parts), "versions": versions(), "calibration": calibration(trained)},
         stamps=stamps,
     )

@@ -7,9 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgehar.bundle import Bundle
 from edgehar.datasets.dataset import Dataset
+from edgehar.datasets.uniform import UniformStream, first_spec
 from edgehar.datasets.windows import cut
 from edgehar.datasets.windowset import WindowSet
+from edgehar.dsp.view import KIND
 from edgehar.errors import Reason, UsageError
 
 Classes = Sequence[str] | Mapping[str, Sequence[str]]
@@ -34,12 +37,14 @@ def parse_classes(text: str) -> Classes:
     return merged
 
 
-def cut_classes(dataset: Dataset, *, window: int, hop: int, classes: Classes = ()) -> WindowSet:
+def cut_classes(
+    dataset: Dataset, *, window: int, hop: int, classes: Classes = (), stream: UniformStream | None = None
+) -> WindowSet:
     """`cut`, then merge. A window must lie within one of the dataset's own labels, also where those are merged."""
     if not isinstance(classes, Mapping):
-        return cut(dataset, window=window, hop=hop, classes=classes or None)
+        return cut(dataset, window=window, hop=hop, classes=classes or None, stream=stream)
     members = [old for merged in classes.values() for old in merged]
-    windows = cut(dataset, window=window, hop=hop, classes=members)
+    windows = cut(dataset, window=window, hop=hop, classes=members, stream=stream)
     new_code = np.repeat(np.arange(len(classes)), [len(merged) for merged in classes.values()])
     return replace(windows, y=new_code[windows.y], labels=tuple(classes))
 
@@ -49,3 +54,9 @@ def class_table(classes: Classes, labels: Sequence[str]) -> dict[str, list[str]]
     if isinstance(classes, Mapping):
         return {new: list(old) for new, old in classes.items()}
     return {label: [label] for label in classes or labels}
+
+
+def bundle_stream(bundle: Bundle, dataset: Dataset) -> UniformStream | None:
+    """How a dataset's recordings are seen at a bundle's rate, if that is not how they are."""
+    rate_hz = bundle.manifest.contract.rate_hz
+    return UniformStream.of(dataset, rate_hz) if first_spec(dataset).kind == KIND else None

@@ -25,6 +25,7 @@ from edgehar.bundle import save_bundle
 from edgehar.datasets.audit import audit
 from edgehar.datasets.dataset import Dataset
 from edgehar.datasets.splits import Indices, Split
+from edgehar.datasets.uniform import UniformStream
 from edgehar.datasets.windowset import WindowSet
 from edgehar.errors import MissingError, Reason, UsageError
 from edgehar.evaluate.metrics import mean_std, summarise_confusion
@@ -75,7 +76,7 @@ def execute(config: RunConfig, out: Path, reporter: Reporter | None = None) -> d
     dataset = Dataset.open(config.dataset)
     windows = load_windows(config, dataset)
     split = choose_split(config, dataset)
-    sensor = Sensor.of(dataset)
+    sensor = Sensor.of(dataset, UniformStream.of(dataset, config.rate_hz))
     rows = [fold.indices(windows) for fold in split.folds]
     stamps = audited(windows, rows, split, allow_leaky=config.allow_leaky)
     stamps += ("SIMULATED",) if simulated(dataset) else ()

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgehar.datasets.dataset import Dataset
 from edgehar.datasets.splits import Split, hold_out, load_split, make_split
+from edgehar.datasets.uniform import UniformStream
 from edgehar.datasets.windowset import WindowSet
 from edgehar.errors import InputError, Reason, UsageError
 from edgehar.train.classes import Classes, cut_classes
@@ -22,8 +23,9 @@ DEFAULT_WINDOW_MULTIPLE = 16
 class RunConfig:
     """Everything that decides a run's result. `split` is a protocol, or the path of a split file (.json).
 
-    window and hop in samples; 0 means the dataset's own windows, or 2.56 s and half of it. `test_subjects` holds
-    those people out instead of following a protocol.
+    window and hop in samples; 0 means the dataset's own windows, or 2.56 s and half of it. `rate_hz` is that of the
+    stream they are cut from; 0 means the dataset's own, or 25 Hz for CSI. `test_subjects` holds those people out
+    instead of following a protocol.
     """
 
     dataset: str
@@ -35,6 +37,7 @@ class RunConfig:
     seeds: int = 1
     window: int = 0
     hop: int = 0
+    rate_hz: float = 0.0
     classes: Classes = ()
     allow_leaky: bool = False
     command: str = ""
@@ -43,7 +46,7 @@ class RunConfig:
         """A table that `from_dict` reads back."""
         classes = self.classes
         kept = {name: list(old) for name, old in classes.items()} if isinstance(classes, Mapping) else list(classes)
-        plain = ("dataset", "model", "split", "folds", "seeds", "window", "hop", "allow_leaky", "command")
+        plain = ("dataset", "model", "split", "folds", "seeds", "window", "hop", "rate_hz", "allow_leaky", "command")
         return {
             **{name: getattr(self, name) for name in plain},
             "test_subjects": list(self.test_subjects),
@@ -69,12 +72,15 @@ class RunConfig:
 def load_windows(config: RunConfig, dataset: Dataset) -> WindowSet:
     """The windows that a run trains and tests on."""
     window, hop = config.window, config.hop
-    if not window and not hop and dataset.window:
+    stream = UniformStream.of(dataset, config.rate_hz)
+    if not window and not hop and stream is None and dataset.window:
         window, hop = dataset.window, dataset.hop
     if not window:
-        samples = DEFAULT_WINDOW_S * dataset.rate_hz / DEFAULT_WINDOW_MULTIPLE
+        rate_hz = dataset.rate_hz if stream is None else stream.rate_hz
+        samples = DEFAULT_WINDOW_S * rate_hz / DEFAULT_WINDOW_MULTIPLE
         window = max(1, round(samples)) * DEFAULT_WINDOW_MULTIPLE
-    return cut_classes(dataset, window=window, hop=hop or max(1, window // 2), classes=config.classes)
+    hop = hop or max(1, window // 2)
+    return cut_classes(dataset, window=window, hop=hop, classes=config.classes, stream=stream)
 
 
 def choose_split(config: RunConfig, dataset: Dataset) -> Split:
