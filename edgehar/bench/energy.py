@@ -12,6 +12,7 @@ five runs. So do we; in a round each kind of work has one window, so that all se
 from __future__ import annotations
 
 import contextlib
+import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ Work = Callable[[], contextlib.AbstractContextManager[Step]]
 UNHURRIED = ("replay", "virtual")
 """Sources that can be read faster than their sensor sends."""
 DEFAULT_SOURCE = "virtual:imu"
+ROUNDING = 1e-9  # of doubles, with room: a meter that always tells the same has seen nothing
+SIGNIFICANT = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +221,18 @@ def _measurement(
 ) -> EnergyMeasurement:
     manifest, facts = bundle.manifest, meter.facts
     told = split(windows, facts, manifest.hop / manifest.contract.rate_hz)
-    if told.decision_mj.value <= 0:
+    decision = told.decision_mj
+    gross = statistics.median(w.energy_mj / w.decisions for w in windows if w.work is Mark.DECISIONS)
+    if decision.value <= ROUNDING * gross:
         raise InputError(
-            f"{facts.name}: a decision takes {told.decision_mj.value:.3g} mJ more than idling: the meter cannot see it",
+            f"{facts.name}: a decision takes {decision.value:.3g} mJ more than idling: the meter cannot see it",
             reason=Reason.VALUE,
             hint="measure longer (--seconds 60), stop what else runs there, or use a finer meter",
         )
+    if decision.uncertainty is None:
+        notes = [*notes, "one window of each work: no uncertainty is known; give more --rounds"]
+    elif decision.value < SIGNIFICANT * decision.uncertainty:
+        notes = [*notes, "a decision is hardly told from idling: less than two standard uncertainties; measure longer"]
     return EnergyMeasurement(
         meter=facts,
         split=told,

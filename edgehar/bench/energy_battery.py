@@ -30,27 +30,32 @@ class Battery:
         return self.capacity_mah * self.voltage_v * self.usable
 
 
-def mean_power_mw(split: EnergySplit, *, duty: float = 1.0, asleep_mw: float | None = None) -> float:
-    """Mean power of a device that recognises activities for the share `duty` of its time and sleeps otherwise.
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A device that recognises activities for the share `duty` of its time and draws `asleep_mw` otherwise.
 
-    duty (idle + active energy / period) + (1 - duty) asleep; `asleep_mw` None: it idles where it could sleep.
+    `asleep_mw` None: it idles where it could sleep.
     """
-    if not 0 <= duty <= 1 or (asleep_mw is not None and asleep_mw < 0):
-        raise UsageError(
-            f"a duty of {duty:g}, asleep at {asleep_mw} mW",
-            reason=Reason.VALUE,
-            hint="give a share from 0 to 1, and a power of 0 or more",
-        )
+
+    duty: float = 1.0
+    asleep_mw: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.duty <= 1 or (self.asleep_mw is not None and self.asleep_mw < 0):
+            raise UsageError(
+                f"a duty of {self.duty:g}, asleep at {self.asleep_mw} mW",
+                reason=Reason.VALUE,
+                hint="give a share above 0 and at most 1, and a power of 0 or more",
+            )
+
+
+def mean_power_mw(split: EnergySplit, use: Use) -> float:
+    """Duty (idle + active energy / period) + (1 - duty) asleep."""
     awake = split.idle_mw.value + split.active_mj / split.period_s
-    asleep = split.idle_mw.value if asleep_mw is None else asleep_mw
-    return duty * awake + (1 - duty) * asleep
+    asleep = split.idle_mw.value if use.asleep_mw is None else use.asleep_mw
+    return use.duty * awake + (1 - use.duty) * asleep
 
 
-def battery_life_h(battery: Battery, split: EnergySplit, *, duty: float = 1.0, asleep_mw: float | None = None) -> float:
+def battery_life_h(battery: Battery, split: EnergySplit, use: Use) -> float:
     """Hours until `battery` is empty. Self-discharge, cold and whatever the meter omits shorten it."""
-    power_mw = mean_power_mw(split, duty=duty, asleep_mw=asleep_mw)
-    if power_mw <= 0:
-        raise UsageError(
-            "a device that draws nothing lasts for ever", reason=Reason.VALUE, hint="give a duty above 0, or asleep_mw"
-        )
-    return battery.energy_mwh / power_mw
+    return battery.energy_mwh / mean_power_mw(split, use)

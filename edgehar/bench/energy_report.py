@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgehar.bench.energy import EnergyMeasurement
-from edgehar.bench.energy_battery import Battery, battery_life_h, mean_power_mw
+from edgehar.bench.energy_battery import Battery, Use, battery_life_h, mean_power_mw
 from edgehar.bench.energy_estimate import EnergyEstimate
 from edgehar.bench.energy_split import Figure
 
@@ -33,13 +33,13 @@ def measurement_lines(told: EnergyMeasurement) -> list[str]:
     ]
 
 
-def battery_lines(told: EnergyMeasurement, battery: Battery, *, duty: float, asleep_mw: float | None) -> list[str]:
+def battery_lines(told: EnergyMeasurement, battery: Battery, use: Use) -> list[str]:
     """The projection with all that it assumes."""
-    hours = battery_life_h(battery, told.split, duty=duty, asleep_mw=asleep_mw)
-    power = mean_power_mw(told.split, duty=duty, asleep_mw=asleep_mw)
-    asleep = "idle" if asleep_mw is None else f"{asleep_mw:g} mW"
+    hours = battery_life_h(battery, told.split, use)
+    power = mean_power_mw(told.split, use)
+    asleep = "idle" if use.asleep_mw is None else f"{use.asleep_mw:g} mW"
     share = f"{100 * battery.usable:g} % of {battery.capacity_mah:g} mAh at {battery.voltage_v:g} V"
-    return [f"PROJECTED: {hours:.4g} h from {share}, at {power:.4g} mW (awake {100 * duty:g} %, else {asleep})"]
+    return [f"PROJECTED: {hours:.4g} h from {share}, at {power:.4g} mW (awake {100 * use.duty:g} %, else {asleep})"]
 
 
 def estimate_lines(told: EnergyEstimate) -> list[str]:

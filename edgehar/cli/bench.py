@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
+from edgehar.cli.bench_energy import EnergyOptions, MeasuredEnergy, draw_energy, energy_lines, run_energy
 from edgehar.errors import Reason, UsageError
 
 if TYPE_CHECKING:
+    from edgehar.bench.energy_estimate import EnergyEstimate
     from edgehar.bench.fresh import Fresh, FreshRun
     from edgehar.bench.latency import Latency
     from edgehar.bundle import Bundle
@@ -34,15 +36,27 @@ class Asked:
     against: Sequence[str]
     streams: int
     duration_s: float
+    energy: EnergyOptions
     report: Report
 
 
 def bench(
-    measure: Annotated[str, typer.Argument(help="What to measure: latency, memory, startup.", show_default=False)],
+    measure: Annotated[
+        str, typer.Argument(help="What to measure: latency, memory, startup, energy.", show_default=False)
+    ],
     bundle: Annotated[Path, typer.Argument(help="The model, a .edgehar file.", show_default=False)],
     *,
     against: Annotated[str, typer.Option(help="Runtimes to compare with: litert,ort,torch,c.")] = "",
     hop: Annotated[int, typer.Option(help="Hop in samples; 0: the bundle's own.")] = 0,
+    meter: Annotated[str, typer.Option(help="energy: what reads it, such as rapl, jetson, csv:FILE.")] = "auto",
+    source: Annotated[str, typer.Option(help="energy: where samples come from; a live sensor is measured too.")] = "",
+    runtime: Annotated[str, typer.Option(help="energy: what computes.")] = "numba",
+    seconds: Annotated[float, typer.Option(help="energy: how long a window lasts at least.")] = 10.0,
+    rounds: Annotated[int, typer.Option(help="energy: windows of each kind of work; their median counts.")] = 5,
+    battery: Annotated[str, typer.Option(help="energy: project its life: 200mAh,3.7V[,80%].")] = "",
+    duty: Annotated[float, typer.Option(help="energy: share of the time that the device recognises.")] = 1.0,
+    asleep_mw: Annotated[float | None, typer.Option(help="energy: power otherwise, in mW; default: idle.")] = None,
+    estimate: Annotated[str, typer.Option(help="energy: BOARD:INSTRUCTIONS, computed, nothing measured.")] = "",
     plot: Annotated[Path | None, typer.Option(help="Draw the figures: .png, .svg or .pdf.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
 ) -> None:
@@ -56,8 +70,9 @@ def bench(
     if hop:
         opened = replace(opened, manifest=replace(opened.manifest, hop=hop))
     run, lines, draw = MEASURES[measure]
+    energy = EnergyOptions(meter, source, runtime, seconds, rounds, battery, duty, asleep_mw, estimate)
     with progress(measure) as report:
-        told = run(Asked(opened, [name for name in against.split(",") if name], 0, 0.0, report))
+        told = run(Asked(opened, [name for name in against.split(",") if name], 0, 0.0, energy, report))
     if plot is not None:
         draw(told, plot)
     typer.echo(json.dumps(told.json()) if as_json else "\n".join(lines(told)))
@@ -75,6 +90,10 @@ def _fresh(asked: Asked) -> Fresh:
     from edgehar.cli.desk import DESK
 
     return measure_fresh(asked.bundle, asked.against, DESK, report=asked.report)
+
+
+def _energy(asked: Asked) -> MeasuredEnergy | EnergyEstimate:
+    return run_energy(asked.bundle, asked.energy, asked.report)
 
 
 def _latency_lines(told: Latency) -> list[str]:
@@ -151,5 +170,6 @@ MEASURES: dict[str, tuple[Callable[[Asked], Any], Callable[[Any], list[str]], Ca
     "latency": (_latency, _latency_lines, _draw_latency),
     "memory": (_fresh, _memory_lines, _draw_memory),
     "startup": (_fresh, _startup_lines, _draw_startup),
+    "energy": (_energy, energy_lines, draw_energy),
 }
 """What can be measured: how, its table, its plot."""

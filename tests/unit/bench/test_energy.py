@@ -17,7 +17,7 @@ from meter_trees import FakeClock, PowercapTree
 
 from edgehar.bench import energy as procedures
 from edgehar.bench.energy import EnergyMeasurement, HostClock, Procedure, measure_energy
-from edgehar.bench.energy_battery import Battery
+from edgehar.bench.energy_battery import Battery, Use
 from edgehar.bench.energy_estimate import EnergyEstimate, estimate_energy
 from edgehar.bench.energy_report import battery_lines, estimate_lines, measurement_lines
 from edgehar.bench.energy_work import NoModel, deciding, lap_after_lap, lap_of, preprocessing
@@ -122,6 +122,26 @@ def test_a_meter_that_cannot_see_the_work_is_refused(
             procedure=Procedure(rounds=1, window_s=0.2, settle_s=0),
             clock=HostClock(device.clock.now_ns, device.clock.sleep),
         )
+
+
+def test_what_the_meter_hardly_sees_is_noted(bundle: Bundle, tmp_path: Path) -> None:
+    """Decisions at 10 mW among idle windows of 8 to 12 mW."""
+    powers = {"idle": [8, 12, 9, 11], "decisions": [10.1, 11, 9, 12]}
+    rows = []
+    for t in range(800):
+        mark = ("idle", "decisions")[t // 100 % 2]
+        rows.append(f"{t / 100},{powers[mark][t // 200]},{mark}\n")
+    (tmp_path / "lab.csv").write_text("time_s,power_mw,marker\n" + "".join(rows))
+    told = measure_energy(bundle, open_meter(f"csv:{tmp_path / 'lab.csv'}?decisions=20"))
+    assert any("hardly told from idling" in note for note in told.notes)
+
+
+def test_one_window_says_that_its_error_is_not_known(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "lab.csv").write_text("time_s,power_mw,marker\n0,1,0\n1,1,0\n2,5,1\n3,5,1\n")
+    told = measure_energy(bundle, open_meter(f"csv:{tmp_path / 'lab.csv'}?decisions=20"))
+    assert told.split.decision_mj.uncertainty is None
+    assert any("no uncertainty is known" in note for note in told.notes)
+    assert "+- ?" in "\n".join(measurement_lines(told))
 
 
 class ProcessorTime:
@@ -283,7 +303,7 @@ def test_without_a_source_there_is_no_estimate() -> None:
 
 def test_a_projection_says_what_it_assumes(bundle: Bundle, tmp_path: Path) -> None:
     told = measure_energy(bundle, open_meter(lab_trace(tmp_path)))
-    (line,) = battery_lines(told, Battery(100, 3.7, 0.8), duty=0.5, asleep_mw=0.1)
+    (line,) = battery_lines(told, Battery(100, 3.7, 0.8), Use(0.5, asleep_mw=0.1))
     assert line.startswith("PROJECTED: ")
     assert "80 % of 100 mAh at 3.7 V" in line
     assert "awake 50 %, else 0.1 mW" in line

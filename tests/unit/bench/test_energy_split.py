@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from edgehar.bench.energy_battery import Battery, battery_life_h, mean_power_mw
+from edgehar.bench.energy_battery import Battery, Use, battery_life_h, mean_power_mw
 from edgehar.bench.energy_split import split
 from edgehar.bench.energy_windows import EnergyWindow, Sampler, windows_of_trace
 from edgehar.bench.energy_windows import mean_power_mw as mean_power_of
@@ -135,13 +135,13 @@ def test_battery_life_is_its_arguments_and_nothing_else() -> None:
     assert told.decision_mj.value == 2.0
     battery = Battery(200, 3.7, usable=0.5)
     assert battery.energy_mwh == pytest.approx(370)
-    assert mean_power_mw(told) == pytest.approx(10 + 2 / 0.5)
-    assert battery_life_h(battery, told) == pytest.approx(370 / 14)
-    assert mean_power_mw(told, duty=0.25) == pytest.approx(10 + 1)
-    assert mean_power_mw(told, duty=0.25, asleep_mw=0.4) == pytest.approx(0.25 * 14 + 0.75 * 0.4)
-    for wrong in ({"duty": 1.5}, {"asleep_mw": -1.0}, {"duty": 0.0, "asleep_mw": 0.0}):
-        with pytest.raises(UsageError):
-            battery_life_h(battery, told, **wrong)
+    assert mean_power_mw(told, Use()) == pytest.approx(10 + 2 / 0.5)
+    assert battery_life_h(battery, told, Use()) == pytest.approx(370 / 14)
+    assert mean_power_mw(told, Use(0.25)) == pytest.approx(10 + 1)
+    assert mean_power_mw(told, Use(0.25, asleep_mw=0.4)) == pytest.approx(0.25 * 14 + 0.75 * 0.4)
+    for duty, asleep_mw in ((1.5, None), (0.0, 0.0), (1.0, -1.0)):
+        with pytest.raises(UsageError, match="a duty of"):
+            Use(duty, asleep_mw)
     for capacity, voltage, usable in ((0, 3.7, 1.0), (100, 0, 1.0), (100, 3.7, 1.1)):
         with pytest.raises(UsageError, match="a battery of"):
             Battery(capacity, voltage, usable)
