@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 UNKNOWN_SEQ = -1
 UNKNOWN_GAIN = -32768
+UNKNOWN_DBM = -128  # rssi or noise floor that a text dialect does not tell
 
 FRAME = np.dtype(
     [
