@@ -1,53 +1,116 @@
 """FastGRNN, full, low-rank or of 16x1 blocks; equations in `edgehar.runtimes.cells.fastgrnn`.
 
-All lanes advance together: W x is computed once, U h for all of them in one product, whose weights are read once.
-Roofline per sample: hidden^2 lanes multiply-adds, bound by arithmetic from four lanes on, by loads of U for one; the
-gates add about 35 vector operations per `WIDTH` units and lane.
+All lanes advance together: W x of a burst is one product, U h of all lanes another, whose weights are read once; both
+gates of a unit come from one exponential (`edgehar.runtimes.kernels.fastgrnn_gates`).
+Roofline per sample: hidden (hidden lanes + inputs) multiply-adds, bound by arithmetic from four lanes on, by loads of
+U for one; the gates add 21 operations and a division per `WIDTH` units and lane.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from edgehar.manifest import Manifest
-from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Vector, kernel
-from edgehar.runtimes.kernels.gates import HALF, tanh_parts
-from edgehar.runtimes.kernels.products import Blocks, lone_product, pack_blocks, product, sparse_product
+from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Vector, inlined_kernel, kernel
+from edgehar.runtimes.kernels.fastgrnn_gates import SCALE, gates, plain_gates, unit_rows, within_reach
+from edgehar.runtimes.kernels.products import lone_product, pack_blocks, product, sparse_product
 from edgehar.runtimes.kernels.schedule import in_a_window, lane_done
 from edgehar.runtimes.kernels.simd import aligned, pack_rows, vectors_of
-from edgehar.runtimes.kernels.vector import WIDTH
+from edgehar.runtimes.kernels.vector import BLOCK, WIDTH
 from edgehar.types import FloatArray, IntArray
 
-W_IN, W_OUT, U_IN, U_OUT, B_Z, B_H, FC_W, FC_B, ZERO = range(9)
-"""Places in the packed weights. A full matrix is the first of its pair."""
+BURST: Final = 16
+"""Samples at most whose W x is computed at once."""
+
+# Slots of the plan: one array of numbers instead of thirty arguments, since each costs a call from Python 30 ns.
+HIDDEN, VECTORS, RANK_W, V_W, RANK_U, V_U, V_C, PLAIN, STRIPS = range(9)
+"""Units, their vectors; ranks (0: full) and their vectors; vectors of classes; 1: plain gates; strips of `starts`."""
+W_IN, W_OUT, U_IN, U_OUT, B_H, UNITS, FC_W, FC_B, SCALARS, ZERO, BLOCKS = range(9, 20)
+"""Places in the weights. A full matrix is the first of its pair; SCALARS: zeta, nu; UNITS: what the gates want."""
+LANES, H, S, LOW_H, WX, LOW_X, SCORES = range(20, 27)
+"""Lanes, and places in the memory: states, sums and U2 h of every lane; W x of a burst and W2 x; logits."""
+SPARSITY: Final = 27
+"""From here on: starts [STRIPS + 1] and columns of the blocks of U."""
 
 
 @kernel
-def update(h: Vector, s: Vector, b_z: Vector, b_h: Vector, zeta: np.float32, nu: np.float32) -> None:
-    """Gates: h = (zeta (1 - z) + nu) g + z h, z = sigmoid(s + b_z) = (q + p) / 2 q, g = tanh(s + b_h) = c / d.
+def project(x: Vector, first: int, inputs: int, count: int, plan: Indices, memory: Vector, weights: Vector) -> None:
+    """Write W x + b_h of `count` samples, the first at place `first` of x, to the memory's WX."""
+    vectors, bias = plan[VECTORS], plan[B_H]
+    if plan[RANK_W] == 0:
+        product(
+            memory, plan[WX], vectors * WIDTH, weights, bias, 0, weights, plan[W_IN], vectors, x, first, inputs, count,
+            inputs,
+        )  # fmt: skip
+        return
+    low, step = plan[LOW_X], plan[V_W] * WIDTH
+    product(memory, low, step, weights, plan[ZERO], 0, weights, plan[W_IN], plan[V_W], x, first, inputs, count, inputs)
+    product(
+        memory, plan[WX], vectors * WIDTH, weights, bias, 0, weights, plan[W_OUT], vectors, memory, low, step, count,
+        plan[RANK_W],
+    )  # fmt: skip
 
-    Brought to one fraction: ((zeta (q - p) / 2 + nu q) c + (q + p) / 2 h d) / (q d); q and d lie in [1, 300].
-    """
-    half_zeta = HALF * zeta
-    for i in range(len(h)):
-        p, q = tanh_parts(HALF * (s[i] + b_z[i]))
-        c, d = tanh_parts(s[i] + b_h[i])
-        h[i] = ((half_zeta * (q - p) + nu * q) * c + HALF * (q + p) * h[i] * d) / (q * d)
 
-
-@kernel
+@inlined_kernel
 def multiply(
-    out: Vector, init: Vector, step: int, weights: Vector, at: int, vectors: int, x: Vector, xs: int, lanes: int,
-    inner: int,
+    out: Vector, oo: int, init: Vector, io: int, step: int, weights: Vector, at: int, vectors: int, x: Vector, xo: int,
+    xs: int, rows: int, inner: int, lone: bool,
 ) -> None:  # fmt: skip
-    """Of every lane: out = init + x times the matrix at `at`; init moves by `step` from lane to lane."""
-    if lanes == 1:
-        lone_product(out, 0, init, 0, weights, at, vectors, x, 0, inner)
+    """Of every row: out = init + x times the matrix at `at`; init moves by `step` from row to row."""
+    if lone:
+        lone_product(out, oo, init, io, weights, at, vectors, x, xo, inner)
     else:
-        product(out, 0, vectors * WIDTH, init, 0, step, weights, at, vectors, x, 0, xs, lanes, inner)
+        product(out, oo, vectors * WIDTH, init, io, step, weights, at, vectors, x, xo, xs, rows, inner)
+
+
+@inlined_kernel
+def recur(
+    h: int, s: int, wx: int, step: int, rows: int, plan: Indices, memory: Vector, weights: Vector, lone: bool
+) -> None:
+    """Sums of `rows` states at place `h`: s = W x + b_h + U h; W x at `wx`, `step` values from row to row.
+
+    lone: the only row that there ever is; its sums may be taken in another order.
+    """
+    vectors = plan[VECTORS]
+    size = vectors * WIDTH
+    if plan[STRIPS] > 0:
+        columns = SPARSITY + plan[STRIPS] + 1
+        sparse_product(
+            memory, s, size, memory, wx, step, weights[plan[BLOCKS] :], plan[columns:], plan[SPARSITY:columns], memory,
+            h, size, rows,
+        )  # fmt: skip
+    elif plan[RANK_U] == 0:
+        multiply(
+            memory, s, memory, wx, step, weights, plan[U_IN], vectors, memory, h, size, rows, plan[HIDDEN], lone
+        )  # fmt: skip
+    else:
+        low, low_step = plan[LOW_H], plan[V_U] * WIDTH
+        multiply(
+            memory, low, weights, plan[ZERO], 0, weights, plan[U_IN], plan[V_U], memory, h, size, rows, plan[HIDDEN],
+            lone,
+        )  # fmt: skip
+        multiply(
+            memory, s, memory, wx, step, weights, plan[U_OUT], vectors, memory, low, low_step, rows, plan[RANK_U], lone
+        )
+
+
+@inlined_kernel
+def gate(h: int, s: int, rows: int, plan: Indices, memory: Vector, weights: Vector) -> None:
+    """New states of `rows` rows from their sums."""
+    vectors, units, zeta, nu = plan[VECTORS], plan[UNITS], weights[plan[SCALARS]], weights[plan[SCALARS] + 1]
+    if plan[PLAIN] == 1:
+        plain_gates(memory, h, memory, s, weights, units, rows, vectors, zeta, nu)
+    else:
+        gates(memory, h, memory, s, weights, units, rows, vectors, zeta, nu)
+
+
+@inlined_kernel
+def classify(h: int, plan: Indices, memory: Vector, weights: Vector) -> None:
+    """Write the logits of the state at place `h` to the memory's SCORES."""
+    lone_product(memory, plan[SCORES], weights, plan[FC_B], weights, plan[FC_W], plan[V_C], memory, h, plan[HIDDEN])
 
 
 @kernel
@@ -56,114 +119,95 @@ def advance(
     t0: int,
     window: int,
     hop: int,
-    lanes: int,
-    h: Vector,
-    s: Vector,
-    low_h: Vector,
-    wx: Vector,
-    low_x: Vector,
+    plan: Indices,
+    memory: Vector,
     weights: Vector,
-    places: Indices,
-    hidden: int,
-    rank_w: int,
-    rank_u: int,
-    zeta: np.float32,
-    nu: np.float32,
-    blocks: Vector,
-    columns: Indices,
-    starts: Indices,
-    scores: Vector,
     ends: Indices,
     logits: Matrix,
 ) -> None:
-    """Advance by x [n, D]. Rows are padded to whole vectors: h, s [K, H], low_h [K, rank_u], wx [H], low_x [rank_w].
-
-    rank 0: full; starts not empty: the blocks of U, instead of U.
-    """
+    """Advance by x [n, D]; x[0] is sample t0."""
     inputs, classes = x.shape[1], logits.shape[1]
     samples = x.reshape(x.size)
-    size = len(wx)
-    vectors, v_w, v_u = size // WIDTH, len(low_x) // WIDTH, len(low_h) // lanes // WIDTH
-    zero = weights[places[ZERO] :]
-    b_z, b_h = weights[places[B_Z] : places[B_Z] + size], weights[places[B_H] : places[B_H] + size]
+    size, lanes, h, s = plan[VECTORS] * WIDTH, plan[LANES], plan[H], plan[S]
     done = 0
-    for n in range(len(x)):
-        t = t0 + n
-        if not in_a_window(t, window, hop):
-            continue
-        if t % hop == 0:
-            first = (t // hop) % lanes * size
-            h[first : first + size] = 0
-        if rank_w == 0:
-            lone_product(wx, 0, zero, 0, weights, places[W_IN], vectors, samples, n * inputs, inputs)
-        else:
-            lone_product(low_x, 0, zero, 0, weights, places[W_IN], v_w, samples, n * inputs, inputs)
-            lone_product(wx, 0, zero, 0, weights, places[W_OUT], vectors, low_x, 0, rank_w)
-        if len(starts) > 0:
-            sparse_product(s, 0, size, wx, 0, 0, blocks, columns, starts, h, 0, size, lanes)
-        elif rank_u == 0:
-            multiply(s, wx, 0, weights, places[U_IN], vectors, h, size, lanes, hidden)
-        else:
-            multiply(low_h, zero, 0, weights, places[U_IN], v_u, h, size, lanes, hidden)
-            multiply(s, wx, 0, weights, places[U_OUT], vectors, low_h, v_u * WIDTH, lanes, rank_u)
-        for lane in range(lanes):
-            at = lane * size
-            update(h[at : at + size], s[at : at + size], b_z, b_h, zeta, nu)
-        k = lane_done(t, window, hop, lanes)
-        if k >= 0:
-            v_c = len(scores) // WIDTH
-            lone_product(scores, 0, weights, places[FC_B], weights, places[FC_W], v_c, h, k * size, hidden)
-            ends[done] = t + 1
-            logits[done, :] = scores[:classes]
-            done += 1
+    for first in range(0, len(x), BURST):
+        count = min(BURST, len(x) - first)
+        project(samples, first * inputs, inputs, count, plan, memory, weights)
+        for n in range(count):
+            t = t0 + first + n
+            if not in_a_window(t, window, hop):
+                continue
+            if t % hop == 0:
+                fresh = h + (t // hop) % lanes * size
+                memory[fresh : fresh + size] = 0
+            recur(h, s, plan[WX] + n * size, 0, lanes, plan, memory, weights, lanes == 1)
+            gate(h, s, lanes, plan, memory, weights)
+            k = lane_done(t, window, hop, lanes)
+            if k >= 0:
+                classify(h + k * size, plan, memory, weights)
+                ends[done] = t + 1
+                logits[done, :] = memory[plan[SCORES] : plan[SCORES] + classes]
+                done += 1
 
 
 class Packed(NamedTuple):
-    """Weights in one aligned vector, and the sizes that belong to them."""
+    """Weights in one aligned vector, and the plan up to LANES with its sparsity."""
 
     weights: FloatArray
-    places: IntArray
-    hidden: int
-    rank_w: int
-    rank_u: int
-    zeta: np.float32
-    nu: np.float32
-    blocks: Blocks
+    plan: IntArray
+
+
+def layout_of(packed: Packed, lanes: int, rows: int, burst: int) -> tuple[IntArray, FloatArray]:
+    """The plan for `rows` rows of states and `burst` samples, and its memory."""
+    plan = packed.plan.copy()
+    plan[LANES] = lanes
+    each = {H: rows, S: rows, LOW_H: rows, WX: burst, LOW_X: burst, SCORES: 1}
+    vectors = {LOW_H: V_U, LOW_X: V_W, SCORES: V_C}
+    at = 0
+    for slot, count in each.items():
+        plan[slot] = at
+        # One vector more than the rows: what a product writes behind its last row.
+        at += (count + 1) * int(plan[vectors.get(slot, VECTORS)]) * WIDTH
+    return plan, aligned(at)
 
 
 class FastGRNNEngine(Engine):
     """The kernel with its buffers."""
 
     def __init__(self, packed: Packed, manifest: Manifest, hop: int) -> None:
-        def rows(count: int, size: int) -> FloatArray:
-            return aligned(count * vectors_of(size, WIDTH) * WIDTH)
-
         lanes = -(-manifest.window // hop)
-        self._schedule = manifest.window, hop, lanes
-        self._h = rows(lanes, packed.hidden)
-        scratch = rows(lanes, packed.hidden), rows(lanes, packed.rank_u), rows(1, packed.hidden), rows(1, packed.rank_w)
-        *weights, blocks = packed
-        self._arguments = *scratch, *weights, *blocks, rows(1, len(manifest.labels))
+        plan, memory = layout_of(packed, lanes, lanes, BURST)
+        self.kernel, self.state = advance, (memory,)
+        self.arguments = manifest.window, hop, plan, memory, packed.weights
 
     @staticmethod
     def pack(_: Manifest, weights: Mapping[str, FloatArray]) -> Packed:
+        """Scale the sums by SCALE, so that they are what the exponential of the gates takes."""
+        scale = np.float32(SCALE)
+
         def factors(name: str) -> tuple[FloatArray, FloatArray]:
             if name in weights:
-                return weights[name].T, np.zeros((0, 0), np.float32)
-            return weights[f"{name}2"], weights[f"{name}1"].T
+                return weights[name].T * scale, np.zeros((0, 0), np.float32)
+            return weights[f"{name}2"], weights[f"{name}1"].T * scale
 
         (w_in, w_out), (u_in, u_out) = factors("W"), factors("U")
-        hidden = len(weights["b_z"])
-        vectors = [weights[name][None] for name in ("b_z", "b_h")]
-        zero = np.zeros((1, hidden + len(w_out) + len(u_out)), np.float32)
-        matrices = [w_in, w_out, u_in, u_out, *vectors, weights["fc_w"].T, weights["fc_b"][None], zero]
-        packed, places = pack_rows(matrices, WIDTH)
-        scalars = np.float32(weights["zeta"][0]), np.float32(weights["nu"][0])
+        b_z, b_h = weights["b_z"], weights["b_h"]
+        hidden, plain = len(b_z), not within_reach(b_z, b_h)
+        units = (b_z - b_h)[None] if plain else unit_rows(b_z, b_h)
         blocks = pack_blocks(u_in if not len(u_out) else np.zeros((0, hidden), np.float32))
-        return Packed(packed, np.array(places, np.int64), hidden, len(w_out), len(u_out), *scalars, blocks)
+        scalars = np.concatenate([weights["zeta"], weights["nu"]])[None]
+        zero = np.zeros((1, hidden + len(w_out) + len(u_out)), np.float32)
+        matrices = [
+            w_in, w_out, u_in, u_out, (b_h * scale)[None], units, weights["fc_w"].T, weights["fc_b"][None], scalars,
+            zero, blocks.values.reshape(-1, BLOCK),
+        ]  # fmt: skip
+        packed, places = pack_rows(matrices, WIDTH)
+        strips = max(0, len(blocks.starts) - 1)
 
-    def run(self, x: FloatArray, t: int, ends: IntArray, logits: FloatArray) -> None:
-        advance(x, t, *self._schedule, self._h, *self._arguments, ends, logits)
+        def vectors(n: int) -> int:
+            return vectors_of(n, WIDTH)
 
-    def clear(self) -> None:
-        self._h[:] = 0
+        sizes = [hidden, vectors(hidden), len(w_out), vectors(len(w_out)), len(u_out), vectors(len(u_out))]
+        header = [*sizes, vectors(len(weights["fc_b"])), int(plain), strips, *places]
+        header += [0] * (SPARSITY - len(header))
+        return Packed(packed, np.concatenate([header, blocks.starts, blocks.columns]).astype(np.int64))

@@ -193,3 +193,30 @@ lone_tile = _tile([(1, v, max(1, min(4, LONE_SUMS // v))) for v in range(1, WIDE
 sparse_tile = _tile(
     [(r, BLOCK_VECTORS, 1 if r > 1 else max(1, LONE_SUMS // (2 * BLOCK_VECTORS)))
      for r in HEIGHTS if r * BLOCK_VECTORS <= SUMS or r == 1], sparse=True)  # fmt: skip
+
+
+@intrinsic
+def _copy_vectors(_: Any, vectors: Any, out: Any, oo: Any, x: Any, xo: Any) -> Any:  # noqa: ARG001
+    """Copy `vectors` vectors from place xo of x to place oo of out; a slice's assignment takes ten times as long."""
+    i = types.intp
+    signature = types.void(i, out, i, x, i)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        e = Emitter(builder)
+        target, source = (
+            e.at(context.make_array(signature.args[k])(context, builder, arguments[k]).data, arguments[k + 1])
+            for k in (1, 3)
+        )
+
+        def vector(v: Any, _: Values) -> Values:
+            place = builder.mul(v, INT(WIDTH))
+            e.store(e.load(e.at(source, place), 0), e.at(target, place), 0)
+            return []
+
+        e.loop(INT(0), arguments[0], 1, [], vector)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+copy_vectors: Final[Any] = _copy_vectors
