@@ -1,7 +1,13 @@
-"""Opening a serial port without restarting the board behind it."""
+"""Opening a serial port without restarting the board behind it, and restarting it on purpose.
+
+On common boards two transistors make the reset lines of DTR and RTS: RTS alone holds the chip in reset, DTR alone pulls
+the pin that selects the boot loader, both together do nothing. A board with USB of its own reads the same two lines.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from edgehar.errors import MissingError, Reason
@@ -9,12 +15,15 @@ from edgehar.errors import MissingError, Reason
 if TYPE_CHECKING:
     import serial
 
+RESET_HOLD_S = 0.2
+"""A board with USB of its own needs so long to notice."""
+
 
 def open_serial(device: str, baud: int, *, timeout_s: float = 0.1) -> serial.Serial:
     """`device` (a path, or a URL of pyserial's), opened for us alone, both reset lines released.
 
-    On common boards DTR and RTS pull BOOT and RST by two transistors, which do nothing while both lines agree. Raises
-    MissingError without pyserial, and what pyserial raises: SerialException, or OSError when the board is unplugged.
+    Raises MissingError without pyserial, and what pyserial raises: SerialException, or OSError when the board is
+    unplugged.
     """
     try:
         import serial
@@ -24,9 +33,23 @@ def open_serial(device: str, baud: int, *, timeout_s: float = 0.1) -> serial.Ser
             reason=Reason.NOT_INSTALLED,
             hint="pip install 'edgehar[serial]'",
         ) from None
-    port = serial.serial_for_url(device, do_not_open=True, baudrate=baud, timeout=timeout_s, write_timeout=timeout_s)
+    port = serial.serial_for_url(device, do_not_open=True, baudrate=baud, timeout=timeout_s)
     port.exclusive = True
-    port.dtr = False
-    port.rts = False
+    # Linux asserts both lines when a port is opened. Released before opening, DTR would fall first and RTS alone would
+    # reset the board for a moment; so both stay, and RTS is the first to go.
     port.open()
+    with contextlib.suppress(OSError):  # a pseudo-terminal has no such lines
+        port.rts = False
+        port.dtr = False
     return port
+
+
+def restart_board(device: str) -> None:
+    """Hold the chip in reset for a moment, and let it start its application.
+
+    Does nothing where the lines are not wired to the chip: then somebody must press RST. Raises as `open_serial` does.
+    """
+    with open_serial(device, 115_200) as port, contextlib.suppress(OSError):  # native USB goes away while in reset
+        port.rts = True
+        time.sleep(RESET_HOLD_S)
+        port.rts = False

@@ -16,6 +16,7 @@ from edgehar.boards.flash.chips import Chip, chip_titled
 from edgehar.boards.flash.outcome import failure
 from edgehar.boards.flash.private import child_environment
 from edgehar.errors import EdgeHarError, Reason
+from edgehar.sources.serial_port import restart_board
 
 Progress = Callable[[int, int], None]
 _PERCENT = re.compile(r"\s(\d+(?:\.\d+)?)%")
@@ -73,9 +74,13 @@ class Esptool:
         self._run(chip.name, command, "reading back", on_line=_bytes_done([size], progress))
         return path.read_bytes()
 
-    def start(self, chip: Chip) -> None:
-        """Reset the board into its application."""
-        self._run(chip.name, ["chip-id"], "restarting the board", after="hard-reset")
+    def start(self) -> None:
+        """Restart the board into its application; where its reset is not wired, it stays and somebody presses RST.
+
+        Not by esptool: it leaves both lines asserted when it opens the port, and then its own reset does nothing on a
+        board that it has not just reset into the boot loader.
+        """
+        restart_board(self.port)
 
     def _run(
         self,
@@ -84,11 +89,21 @@ class Esptool:
         doing: str,
         *,
         before: str = "no-reset",
-        after: str = "no-reset",
         on_line: Callable[[str], None] = lambda _line: None,
     ) -> str:
         """What esptool printed. Raises what `failure` makes of it when it fails."""
-        options = ["--chip", chip, "--port", self.port, "--baud", str(self.baud), "--before", before, "--after", after]
+        options = [
+            "--chip",
+            chip,
+            "--port",
+            self.port,
+            "--baud",
+            str(self.baud),
+            "--before",
+            before,
+            "--after",
+            "no-reset",
+        ]
         options += ["--connect-attempts", str(self.connect_attempts), *(() if self.stub else ("--no-stub",))]
         lines = []
         with subprocess.Popen(

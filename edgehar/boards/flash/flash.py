@@ -75,7 +75,7 @@ def flash(
         files = [(part.offset, _stored(part, directory)) for part in parts]
         tool.write(board.chip, files, erase=erase, progress=progress("write"))
         _compare(tool, board.chip, parts, directory, progress)
-        tool.start(board.chip)
+        tool.start()
     return Flashed(board, parts)
 
 

@@ -118,7 +118,7 @@ def test_the_command_provisions_says_hello_and_lets_no_password_out(build, tmp_p
     assert "sha256" not in told["parts"][2]
     assert SECRET not in out + err
     ours = [args for args in started if "esptool" in args[1] or "esp_idf_nvs_partition_gen" in args[1]]
-    assert len(ours) == 8  # the image, probe, write, four parts read back, restart
+    assert len(ours) == 7  # the settings, probe, write, four parts read back
     for _, argv, _, environment in ours:
         assert SECRET not in " ".join(map(str, argv))
         assert SECRET not in str(environment)
