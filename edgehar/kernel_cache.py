@@ -13,7 +13,7 @@ from pathlib import Path
 from edgehar.state_directory import is_private, state_places
 
 HERE = Path(__file__).parent
-SOURCES = ("runtimes/kernels/*.py", "dsp/*.py", "machine_code/*.py", "wire/espcsi_*.py", "clock.py")
+SOURCES = ("runtimes/kernels/*.py", "many/*.py", "dsp/*.py", "machine_code/*.py", "wire/espcsi_*.py", "clock.py")
 
 
 def prepare_cache() -> bool:

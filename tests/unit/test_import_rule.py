@@ -16,7 +16,7 @@ RANKS = (
     {"types", "errors", "registry", "kernel_cache", "machine_code", "state_directory"},
     {"wire", "dsp", "clock", "graph"},
     {"runtimes", "bundle", "manifest", "archive", "decide"},
-    {"pipeline", "config"},
+    {"pipeline", "many", "config"},
     {"sources", "sinks", "recording"},
     {"tee", "tally", "live", "testing", "boards", "bench", "warmup"},
     {"demo"},
