@@ -122,13 +122,22 @@ def _of_trace(bundle: Bundle, meter: Meter, report: Report | None) -> EnergyMeas
     blocks: list[Block] = []
     while not blocks or len(blocks[-1]):
         blocks.append(meter.read())
-    windows = windows_of_trace(joined(blocks[:-1] or blocks), meter.facts, report)
+    whole = joined(blocks[:-1] or blocks)
+    windows = windows_of_trace(whole, meter.facts, report)
     notes = [f"{meter.facts.decisions:g} decisions in every marked stretch, as stated"]
     shortest = min((window.duration_s for window in windows), default=0.0)
     if shortest < Procedure().window_s:
         notes.append(f"the shortest stretch has {shortest:.3g} s, MLPerf Tiny asks for {Procedure().window_s:g} s")
     return _measurement(
-        bundle, meter, windows, runtime="", samples_from="", simulated=False, measured_here=False, notes=notes
+        bundle,
+        meter,
+        windows,
+        runtime="",
+        samples_from="",
+        simulated=False,
+        measured_here=False,
+        notes=notes,
+        lost=whole.lost,
     )
 
 
@@ -164,6 +173,7 @@ def _live(
         simulated=simulated,
         measured_here=True,
         notes=notes,
+        lost=sum(window.lost for window in windows),
     )
 
 
@@ -218,6 +228,7 @@ def _measurement(
     simulated: bool,
     measured_here: bool,
     notes: list[str],
+    lost: int,
 ) -> EnergyMeasurement:
     manifest, facts = bundle.manifest, meter.facts
     told = split(windows, facts, manifest.hop / manifest.contract.rate_hz)
@@ -229,6 +240,9 @@ def _measurement(
             reason=Reason.VALUE,
             hint="measure longer (--seconds 60), stop what else runs there, or use a finer meter",
         )
+    if lost:
+        readings = sum(window.readings for window in windows)
+        notes = [*notes, f"the meter lost {lost} readings beside the {readings} that the windows hold"]
     if decision.uncertainty is None:
         notes = [*notes, "one window of each work: no uncertainty is known; give more --rounds"]
     elif decision.value < SIGNIFICANT * decision.uncertainty:

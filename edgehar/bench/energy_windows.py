@@ -19,13 +19,18 @@ NS_PER_S = 1e9
 
 @dataclass(frozen=True, slots=True)
 class EnergyWindow:
-    """One stretch of work: `decisions` made in `duration_s` at a mean of `power_mw`, by rail too."""
+    """One stretch of work: `decisions` made in `duration_s` at a mean of `power_mw`, by rail too.
+
+    `readings` are behind the mean, `lost` ones are not: the time that they stood for is bridged by a straight line.
+    """
 
     work: Mark
     power_mw: float
     duration_s: float
     decisions: float
     rails_mw: Mapping[str, float]
+    readings: int
+    lost: int
 
     @property
     def energy_mj(self) -> float:
@@ -89,6 +94,7 @@ def joined(blocks: Sequence[Block]) -> Block:
         np.concatenate([block.t_ns for block in blocks]),
         np.concatenate([block.values for block in blocks]),
         np.concatenate(marks) if len(marks) == len(blocks) else None,
+        sum(block.lost for block in blocks),
     )
 
 
@@ -115,7 +121,8 @@ def mean_power_mw(block: Block, facts: MeterFacts) -> Float64:
 def window_of(block: Block, facts: MeterFacts, work: Mark, decisions: float, duration_s: float) -> EnergyWindow:
     """The block's mean power, over the time that the work took by its own clock."""
     means = dict(zip(facts.rails, map(float, mean_power_mw(block, facts)), strict=True))
-    return EnergyWindow(work, sum(means[rail] for rail in facts.summed), duration_s, decisions, means)
+    power_mw = sum(means[rail] for rail in facts.summed)
+    return EnergyWindow(work, power_mw, duration_s, decisions, means, len(block), block.lost)
 
 
 def windows_of_trace(block: Block, facts: MeterFacts, report: Callable[[int, int], None] | None) -> list[EnergyWindow]:

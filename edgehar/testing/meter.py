@@ -77,6 +77,7 @@ def _check_block(block: Block, facts: MeterFacts) -> None:
     _demand(block.values.shape == (n, len(facts.rails)), "values are [n, rails]")
     _demand(bool(np.isfinite(block.values).all()), "values are numbers")
     _demand(bool((np.diff(block.t_ns) > 0).all()), "time rises within a block")
+    _demand(block.lost >= 0, "lost readings are counted")
     if facts.quantity is Quantity.ENERGY:
         _demand(bool((np.diff(block.values, axis=0) >= 0).all()), "energy never falls within a block")
     if block.marks is not None:

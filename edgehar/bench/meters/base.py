@@ -60,11 +60,15 @@ class MeterFacts:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Readings, oldest first: t_ns [n] int64, values [n, rails] float64 in mJ or mW, marks [n] of traces."""
+    """Readings, oldest first: t_ns [n] int64, values [n, rails] float64 in mJ or mW, marks [n] of traces.
+
+    `lost`: readings that the meter took and that did not arrive, before or within the block.
+    """
 
     t_ns: NDArray[np.int64]
     values: Float64
     marks: Marks | None = None
+    lost: int = 0
 
     def __len__(self) -> int:
         return len(self.t_ns)

@@ -31,7 +31,7 @@ def from_address(address: MeterAddress) -> Ppk2Meter:
         raise MissingError(
             "ppk2: its port and the device's voltage are not given",
             reason=Reason.NOT_FOUND,
-            hint=f"needs a Power Profiler Kit II and edgehar[serial]: --meter '{FEED}'",
+            hint=f"needs a Power Profiler Kit II (ls /dev/serial/by-id) and edgehar[serial]: --meter '{FEED}'",
         )
     mode = address.query.get("mode", "ampere")
     if mode not in MODES:
@@ -85,11 +85,6 @@ class Ppk2Meter:
             decisions=self._decisions,
         )
 
-    @property
-    def lost(self) -> int:
-        """Samples lost since the meter was opened."""
-        return 0 if self._decoder is None else self._decoder.lost
-
     def __enter__(self) -> Self:
         self._port = _open_port(self._port_name)
         try:
@@ -138,10 +133,12 @@ class Ppk2Meter:
     def _block(self, data: bytes) -> Block:
         if self._decoder is None:
             raise UsageError("ppk2 is not open", reason=Reason.VALUE, hint="use it in a 'with' block")
+        before = self._decoder.lost
         samples = self._decoder.push(data)
         milliwatts = samples.current_a * self._millivolts
         marks = (samples.pins & self._pin_mask).astype(np.int8) if self._decisions else None
-        return Block(self._began_ns + samples.place * wire.SAMPLE_NS, milliwatts[:, None], marks)
+        t_ns = self._began_ns + samples.place * wire.SAMPLE_NS
+        return Block(t_ns, milliwatts[:, None], marks, self._decoder.lost - before)
 
     def _received(self) -> bytes:
         """Bytes that have come, at least one sample."""

@@ -7,6 +7,7 @@ import io
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -142,6 +143,25 @@ def test_one_window_says_that_its_error_is_not_known(bundle: Bundle, tmp_path: P
     assert told.split.decision_mj.uncertainty is None
     assert any("no uncertainty is known" in note for note in told.notes)
     assert "+- ?" in "\n".join(measurement_lines(told))
+
+
+class Lossy(RaplMeter):
+    """A meter of which every second reading is lost on the way."""
+
+    def read(self) -> Block:
+        return replace(super().read(), lost=1)
+
+
+def test_lost_readings_are_told(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = PowerOfWork(tmp_path, monkeypatch)
+    told = measure_energy(
+        bundle,
+        Lossy(device.tree.root, device.clock.now_ns),
+        procedure=Procedure(rounds=1, window_s=0.05, settle_s=0),
+        clock=HostClock(device.clock.now_ns, device.clock.sleep),
+    )
+    assert told.windows[0].lost == 1  # the one lost before the window's first reading is not the window's
+    assert any("the meter lost 3 readings beside the 6" in note for note in told.notes)
 
 
 class ProcessorTime:

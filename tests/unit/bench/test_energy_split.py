@@ -28,7 +28,7 @@ def block(t_ms: list[int], a: list[float], marks: list[int] | None = None) -> Bl
 
 
 def window(work: Mark, power_mw: float, decisions: float = 0.0, duration_s: float = 10.0) -> EnergyWindow:
-    return EnergyWindow(work, power_mw, duration_s, decisions, {})
+    return EnergyWindow(work, power_mw, duration_s, decisions, {}, 100, 0)
 
 
 def test_mean_power_of_powers_is_trapezoidal() -> None:
@@ -59,6 +59,7 @@ def test_a_trace_is_cut_at_its_marks() -> None:
     assert [w.decisions for w in windows] == [0, 4, 4]
     assert windows[1].energy_mj == pytest.approx(2.2)
     assert heard[-1] == (4, 4)
+    assert [(w.readings, w.lost) for w in windows] == [(3, 0), (2, 0), (3, 0)]
 
 
 def test_a_trace_without_marks_is_refused() -> None:
