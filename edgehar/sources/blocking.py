@@ -28,8 +28,13 @@ class BlockingSource:
         return self._source.spec
 
     def __enter__(self) -> Self:
-        self._runner = asyncio.Runner()
-        self._runner.run(self._open())
+        runner = asyncio.Runner()
+        try:
+            runner.run(self._open())
+        except BaseException:
+            runner.close()
+            raise
+        self._runner = runner
         return self
 
     def __exit__(
