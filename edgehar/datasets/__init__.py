@@ -7,6 +7,7 @@ FORMATS: dict[str, str] = {
     "uci-har-npz": "edgehar.datasets.uci_har_npz:open_uci_har_npz",
     "seglearn": "edgehar.datasets.seglearn:open_seglearn",
     "csv": "edgehar.datasets.csv_table:open_csv",
+    "csi": "edgehar.datasets.csi_text:open_csi",
     "csi-npz": "edgehar.datasets.csi_npz:open_csi_npz",
     "uci-har": "edgehar.datasets.uci_har:open_uci_har",
     "hapt": "edgehar.datasets.hapt:open_hapt",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,20 +57,41 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An opened source: what it is, and its sessions one by one; `count` is how many there will be."""
+    """An opened source: what it is, and its sessions one by one; `count` is how many there will be.
+
+    told: what else there is to say about it, for people and as JSON: what was read, and what was left out and why.
+    """
 
     about: About
     sessions: Iterable[Session]
     count: int
+    told: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CsiOptions:
+    """What may be said about raw CSI; docs/csi.md explains each. "" and auto: as the source looks."""
+
+    dialect: str = ""
+    sender: str = ""
+    salt: str = ""
+    field: str = "auto"
+    layout: str = ""
+    pattern: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What the command line may say about a source that does not say it itself."""
+    """What the command line may say about a source that does not say it itself.
+
+    progress(done, total) hears from a format that has to look at everything before the first session.
+    """
 
     name: str = ""
     units: tuple[str, ...] = ()
     rate_hz: float = 0.0
+    csi: CsiOptions = CsiOptions()
+    progress: Callable[[int, int], None] | None = None
 
 
 def subject_names(numbers: Iterable[int]) -> dict[int, str]:

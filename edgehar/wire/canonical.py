@@ -66,7 +66,7 @@ def to_chunk(
 
     A ContractError where the frames' layout lacks a subcarrier of the spec in that field.
     """
-    pairs, parts, lost = columns_of(frames.layout, field, spec.channels)
+    pairs, parts, lost = _columns(frames.layout, field, spec.channels)
     x = _VALUES[parts](frames.iq, pairs)
     meta = frames.meta
     if lost.any() and meta["first_word_invalid"].any():
@@ -95,7 +95,7 @@ _VALUES: dict[str, Callable[..., FloatArray]] = {"re": _iq, "amp": _amplitude}
 
 
 @cache
-def columns_of(layout: str, field: str, channels: tuple[str, ...]) -> tuple[IntArray, str, NDArray[np.bool_]]:
+def _columns(layout: str, field: str, channels: tuple[str, ...]) -> tuple[IntArray, str, NDArray[np.bool_]]:
     """Pairs [p] of the channels' subcarriers, the first channel's part, which channels [c] the first word takes."""
     row = layout_named(layout)
     found = row.field(field)

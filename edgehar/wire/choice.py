@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from edgehar.errors import ContractError, InputError, Reason, UsageError
+from edgehar.errors import InputError, Reason, UsageError
 from edgehar.types import StreamSpec
-from edgehar.wire.canonical import columns_of
 from edgehar.wire.layouts import FIELDS, layout_named
 
 AUTO = "auto"
@@ -40,11 +39,13 @@ def choose_field(layouts: Mapping[str, int], wanted: str = AUTO) -> tuple[str, s
 
 @cache
 def fits(layout: str, field: str, spec: StreamSpec) -> bool:
-    """Whether frames of `layout` have the field with every subcarrier of `spec`; others are counted, not guessed."""
-    if field not in layout_named(layout).fields:
+    """Whether `field` of `layout` has the subcarriers of `spec` and no others; other frames are counted, not guessed.
+
+    Subcarrier 1 may be told beside them: an invalid first word took it from the spec. A 40 MHz frame has the numbers
+    of a 20 MHz one among its own, but they are other frequencies.
+    """
+    found = layout_named(layout).fields.get(field)
+    if found is None:
         return False
-    try:
-        columns_of(layout, field, spec.channels)
-    except ContractError:
-        return False
-    return True
+    wanted = {int(channel.removeprefix("sc").partition(".")[0]) for channel in spec.channels}
+    return wanted <= set(found.valid) <= wanted | {1}

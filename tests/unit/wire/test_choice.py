@@ -30,8 +30,13 @@ def test_a_field_that_no_frame_has_is_refused():
         choose_field({})
 
 
-def test_frames_fit_where_they_have_every_subcarrier():
+def test_frames_fit_where_they_have_the_same_subcarriers():
     lltf, wide = csi_spec("classic-above-lltf", "lltf", 100.0), csi_spec("classic-above-ht40", "htltf", 100.0)
     assert fits("classic-above-ht40", "lltf", lltf)
     assert not fits("classic-above-lltf", "htltf", wide)
     assert not fits("classic-above-ht20", "htltf", wide)
+    assert not fits("classic-above-ht40", "htltf", csi_spec("classic-above-ht20", "htltf", 100.0))
+    first_word_lost = csi_spec("classic-none-lltf", "lltf", 100.0)
+    assert fits("classic-none-lltf", "lltf", first_word_lost)
+    assert fits("classic-below-lltf", "lltf", first_word_lost)
+    assert not fits("cut-lltf", "lltf", lltf)
