@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgehar.dsp.kernel import Bound, kernel
+from edgehar.dsp.rows import Rows
 from edgehar.types import Flag, FlagArray, IntArray
 
 _RESET = int(Flag.CLOCK_RESET)
@@ -42,79 +44,127 @@ class ClockFit:
         return np.asarray(t_dev_ns + (self.offset_ns + drift))
 
 
-class Clock:
-    """`push` gives every sample its t_ns; `fit` is the current line, None in the first second."""
+# Slots of the kernel's int64 state.
+ROW = 0  # the next row
+RESTARTS = 1
+HAS_LAST = 2
+LAST_NS = 3  # device time of the row before
+HAS_LEAST = 4
+LEAST_AT_NS = 5  # device time and host - device of the running second's least
+LEAST_NS = 6
+BLOCK_END_NS = 7
+HAS_FIT = 8
+REFERENCE_NS = 9
+OFFSET_NS = 10
+FORGET = 11  # 1: the clock restarted; what came before says nothing
+SLOTS = 12
 
-    def __init__(self) -> None:
+
+@kernel
+def date_rows(
+    count: IntArray,
+    t_dev_ns: IntArray,
+    t_host_ns: IntArray,
+    flags: FlagArray,
+    t_ns: IntArray,
+    state: IntArray,
+    drift: NDArray[np.float64],
+) -> None:
+    """Fill t_ns of the rows from state[ROW] on, up to the first that restarts the clock or that ends a second.
+
+    There it returns, for `Clock` to forget or to fit, and is called again. count [1] rows; drift [1] = ppm * 1e-6.
+    """
+    for i in range(state[ROW], count[0]):
+        state[ROW] = i
+        t = t_dev_ns[i]
+        if state[FORGET] == 1:
+            state[FORGET] = 0
+        elif (flags[i] & _RESET) != 0 or (state[HAS_LAST] == 1 and t < state[LAST_NS] - RESTART_NS):
+            state[FORGET] = 1
+            return
+        above = t_host_ns[i] - t
+        if state[HAS_LEAST] == 0:
+            if state[HAS_FIT] == 0:
+                state[BLOCK_END_NS] = t + BLOCK_NS
+        elif t >= state[BLOCK_END_NS]:
+            return
+        if state[HAS_LEAST] == 0 or above < state[LEAST_NS]:
+            state[HAS_LEAST], state[LEAST_AT_NS], state[LEAST_NS] = 1, t, above
+        if state[HAS_FIT] == 1:
+            beyond = np.int64(np.rint(np.float64(t - state[REFERENCE_NS]) * drift[0]))
+            t_ns[i] = t + (state[OFFSET_NS] + beyond)
+        else:
+            t_ns[i] = t + state[LEAST_NS]
+        state[HAS_LAST], state[LAST_NS] = 1, t
+    state[ROW] = count[0]
+
+
+class Clock:
+    """`push` gives every sample its t_ns; `fit` is the current line, None in the first second.
+
+    `rows`: whose samples `advance` dates; by default its own, which `push` fills.
+    """
+
+    def __init__(self, rows: Rows | None = None) -> None:
+        self._rows = Rows(0) if rows is None else rows
         self.fit: ClockFit | None = None
-        self.restarts = 0
         self._points: deque[tuple[int, int]] = deque(maxlen=BLOCKS)  # (t, least h - t) of every finished second
-        self._last_ns: int | None = None
-        self._least: tuple[int, int] | None = None  # (t, h - t) of the running second
-        self._block_end_ns = 0
+        self._slots, self._drift = np.zeros(SLOTS, np.int64), np.zeros(1)
+        self._state = self._slots.data  # a memoryview is quicker to read and write than the array
+        self._bind()
+
+    @property
+    def restarts(self) -> int:
+        """How often the device's clock began anew."""
+        return self._state[RESTARTS]
 
     def push(self, t_dev_ns: IntArray, t_host_ns: IntArray, flags: FlagArray) -> IntArray:
         """t_ns [n]: device times on the host's time line, each by the line that its predecessors support."""
-        if not len(t_dev_ns):
-            return t_dev_ns
-        before = np.empty_like(t_dev_ns)
-        before[0] = t_dev_ns[0] if self._last_ns is None else self._last_ns
-        before[1:] = t_dev_ns[:-1]
-        restarted = (t_dev_ns < before - RESTART_NS) | ((flags & _RESET) != 0)
-        self._last_ns = int(t_dev_ns[-1])
-        if not restarted.any():
-            return self._run(t_dev_ns, t_host_ns)
-        restarts = restarted.nonzero()[0]
-        parts: list[IntArray] = []
-        for t, h in zip(np.split(t_dev_ns, restarts), np.split(t_host_ns, restarts), strict=True):
-            if parts:
+        self._rows.take(t_dev_ns, t_host_ns, np.empty((len(t_dev_ns), 0), np.float32), flags)
+        self.advance()
+        return self._rows.t_ns[: len(t_dev_ns)].copy()
+
+    def advance(self) -> None:
+        """Date the samples that the rows hold."""
+        if self._generation != self._rows.generation:
+            self._bind()
+        state, n = self._state, self._rows.n
+        state[ROW] = 0
+        self._run()
+        while state[ROW] < n:
+            if state[FORGET]:
                 self._forget()
-                self.restarts += 1
-            parts.append(self._run(t, h) if len(t) else t)
-        return np.concatenate(parts)
+                state[RESTARTS] += 1
+            else:
+                self._finish_block(int(self._rows.t_dev_ns[state[ROW]]))
+            self._run()
 
     def reset(self) -> None:
         """Forget the stream."""
         self._forget()
-        self._last_ns = None
-        self.restarts = 0
+        self._slots.fill(0)
+
+    def _bind(self) -> None:
+        rows = self._rows
+        self._generation = rows.generation
+        arrays = rows.t_dev_ns, rows.t_host_ns, rows.flags, rows.t_ns
+        self._bound = Bound(date_rows, rows.count, *arrays, self._slots, self._drift)
+        self._run = self._bound.run
 
     def _forget(self) -> None:
-        self.fit = self._least = None
+        self.fit = None
         self._points.clear()
-
-    def _run(self, t: IntArray, h: IntArray) -> IntArray:
-        """A stretch without restart, taken second by second."""
-        if self._least is None:
-            self._block_end_ns = int(t[0]) + BLOCK_NS
-        newest = np.maximum.accumulate(t)  # a late, out-of-order sample counts for the running second
-        above = h - t
-        out = np.empty_like(t)
-        start = 0
-        while start < len(t):
-            end = int(np.searchsorted(newest, self._block_end_ns))
-            if end > start:
-                here = slice(start, end)
-                lowest = start + int(np.argmin(above[here]))
-                earlier = self._least
-                if self.fit is not None:
-                    out[here] = self.fit.host_ns(t[here])
-                else:
-                    least = np.minimum.accumulate(above[here])
-                    out[here] = t[here] + (least if earlier is None else np.minimum(least, earlier[1]))
-                if earlier is None or above[lowest] < earlier[1]:
-                    self._least = int(t[lowest]), int(above[lowest])
-            if end < len(t):
-                self._finish_block(int(newest[end]))
-            start = end
-        return out
+        self._state[HAS_LEAST] = self._state[HAS_FIT] = 0
 
     def _finish_block(self, now_ns: int) -> None:
-        if self._least is not None:
-            self._points.append(self._least)
-            self.fit = fit_clock(np.array(self._points))
-        self._least = None
-        self._block_end_ns += BLOCK_NS * (1 + (now_ns - self._block_end_ns) // BLOCK_NS)
+        """Fit anew at the sample of time `now_ns`, the first after the running second."""
+        state = self._state
+        self._points.append((state[LEAST_AT_NS], state[LEAST_NS]))
+        self.fit = fit_clock(np.array(self._points))
+        state[HAS_FIT], state[REFERENCE_NS], state[OFFSET_NS] = 1, self.fit.reference_ns, self.fit.offset_ns
+        self._drift[0] = self.fit.ppm * 1e-6
+        state[HAS_LEAST] = 0
+        state[BLOCK_END_NS] += BLOCK_NS * (1 + (now_ns - state[BLOCK_END_NS]) // BLOCK_NS)
 
 
 def fit_clock(points: NDArray[np.int64]) -> ClockFit:

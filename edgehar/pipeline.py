@@ -7,25 +7,26 @@ runtime that ships.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgehar.bundle import Bundle, check_contract
 from edgehar.clock import Clock
 from edgehar.decide import NOTHING, Decider, Verdict
 from edgehar.dsp.graph import Preprocess
 from edgehar.dsp.rate import RateMeter
-from edgehar.dsp.resample import Piece, Resampler
+from edgehar.dsp.resample import ARRIVED_NS, AT_DEV_NS, AT_NS, FROM_ROW, REAL, Resampler
+from edgehar.dsp.rows import Rows
 from edgehar.dsp.view import View, stream_view
-from edgehar.dsp.windows import Coverage, OffsetWindows
+from edgehar.dsp.windows import Coverage, Cut, OffsetWindows
 from edgehar.errors import InputError, Reason
 from edgehar.runtimes import Runtime, make_runtime
 from edgehar.types import Activity, Chunk, FloatArray, IntArray, Scores, StreamSpec
 
-T_NS, T_DEV_NS, ARRIVAL_NS, REAL = range(4)  # columns of what is known about every uniform sample
+NO_FACTS = np.empty((0, 5), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,15 @@ class Pipeline:
         manifest = bundle.manifest
         self.manifest = manifest
         self.runtime = make_runtime(runtime, bundle) if isinstance(runtime, str) else runtime
-        self.device_clock = Clock()
+        self._rows = Rows(len(manifest.contract.channels))
+        self.device_clock = Clock(self._rows)
         self.last_judged: list[Judged] = []
         self._now_ns = clock or time.monotonic_ns
         self._on_scores = on_scores
         self._preprocess = Preprocess(manifest.preprocess, manifest.contract.channels)
         _check_graph(bundle, self._preprocess)
         self._rate = RateMeter()
-        self._resampler = Resampler(manifest.contract.rate_hz, len(manifest.contract.channels))
+        self._resampler = Resampler(manifest.contract.rate_hz, len(manifest.contract.channels), rows=self._rows)
         self._coverage = Coverage(manifest.window)
         self._offsets = None if starts is None else OffsetWindows(manifest.window, [int(s) for s in starts])
         self._span_ns = int(self._resampler.grid.offset_ns(manifest.window - 1))
@@ -96,14 +98,29 @@ class Pipeline:
             self._begin_stream()
         if chunk.spec is not self._spec:
             self._accept(chunk.spec)
-        self.last_judged = list(self._walk(chunk, arrival_ns)) if len(chunk) else []
-        return [judged.activity for judged in self.last_judged]
+        judged: list[Judged] = []
+        if len(chunk.t_dev_ns):
+            self._walk(chunk, arrival_ns, judged)
+        self.last_judged = judged
+        return [one.activity for one in judged] if judged else []
+
+    def push_many(self, chunks: Iterable[Chunk], *, arrival_ns: int | None = None) -> list[Activity]:
+        """What pushing one after the other decides, for a burst: chunks of one stream are carried through together."""
+        judged: list[Judged] = []
+        for _, group in groupby(chunks, key=lambda chunk: chunk.spec):
+            self.push(join_chunks(list(group)), arrival_ns=arrival_ns)
+            judged += self.last_judged
+        self.last_judged = judged
+        return [one.activity for one in judged]
 
     def flush(self) -> list[Activity]:
         """The stream is over: decisions that waited for samples to come. The next `push` begins a new stream."""
+        judged: list[Judged] = []
+        if not self._ended:
+            self._end_segment(judged)
         self._ended = True
-        self.last_judged = [] if self._row is None else list(self._end_segment())
-        return [judged.activity for judged in self.last_judged]
+        self.last_judged = judged
+        return [one.activity for one in judged]
 
     def reset(self) -> None:
         """Drop everything that was pushed, without a decision."""
@@ -120,8 +137,8 @@ class Pipeline:
         self._coverage.reset()
         if self._offsets is not None:
             self._offsets.reset()
-        self._latest: NDArray[np.int64] | None = None  # facts of the newest uniform sample
-        self._row: tuple[int, ...] | None = None  # the same of the newest row, where all were missing
+        self._latest: IntArray | None = None  # facts of the newest uniform samples, one at least
+        self._row: IntArray | None = None  # the same of the newest row, while all were missing
         self._begin_segment(0)
 
     def _begin_segment(self, index: int) -> None:
@@ -130,7 +147,7 @@ class Pipeline:
         self.runtime.reset()
         self._decider.reset()
         self._first = self._index = index  # of the segment; of the next preprocessed sample
-        self._facts = np.empty((0, 4), np.int64)  # of samples that the preprocessing holds back
+        self._facts = NO_FACTS  # of samples that the preprocessing holds back
 
     def _accept(self, spec: StreamSpec) -> None:
         if spec != self._spec:
@@ -144,113 +161,125 @@ class Pipeline:
         self._spec = spec
         self._simulated = self._simulated or spec.simulated
 
-    def _walk(self, chunk: Chunk, arrival_ns: int) -> Iterator[Judged]:
-        t_ns = self.device_clock.push(chunk.t_dev_ns, chunk.t_host_ns, chunk.flags)
-        self._rate.push(chunk.t_dev_ns, chunk.seq)
-        self._row = t_ns[-1], chunk.t_dev_ns[-1], arrival_ns, 0
+    def _walk(self, chunk: Chunk, arrival_ns: int, judged: list[Judged]) -> None:
         x = chunk.x if self._view is None else self._view.apply(chunk.x)
-        for piece in self._resampler.push(chunk.t_dev_ns, x, chunk.flags):
-            facts = _facts_of(piece, chunk.t_dev_ns, t_ns, arrival_ns)
+        self._rows.take(chunk.t_dev_ns, chunk.t_host_ns, x, chunk.flags)
+        self._rate.push(chunk.t_dev_ns, chunk.seq)
+        self.device_clock.advance()
+        pieces = self._resampler.advance(arrival_ns)
+        if self._latest is None:
+            last = self._rows.n - 1
+            self._row = np.array([self._rows.t_ns[last], self._rows.t_dev_ns[last], arrival_ns, 0, last])
+        for piece in pieces:
             if piece.begins:
                 if self._latest is not None or self._offsets is not None:
-                    yield from self._end_segment(facts[0], int(piece.row[0]), piece.index)
+                    self._end_segment(judged, piece.facts[0], piece.index)
                 self._begin_segment(piece.index)
                 self._simulated = chunk.spec.simulated
-            self._latest = facts[-1]
-            self._facts = np.concatenate([self._facts, facts]) if len(self._facts) else facts
+            self._latest = piece.facts
             y = self._preprocess.push(piece.x)
-            yield from self._judge(y, piece.row[len(piece.row) - len(y) :])
+            self._judge(y, piece.facts, piece.facts, judged)
 
-    def _end_segment(
-        self, after: NDArray[np.int64] | None = None, row: int | None = None, resumes: int | None = None
-    ) -> Iterator[Judged]:
+    def _end_segment(self, judged: list[Judged], after: IntArray | None = None, resumes: int | None = None) -> None:
         """Emit what the preprocessing held back, then NO_DATA: for the gap, or for every window that it cut short.
 
-        `after`: facts of the first sample behind the gap, which is the chunk's row `row` and has stream index
-        `resumes`; all None at the stream's end.
+        `after`: facts of the first sample behind the gap, which has stream index `resumes`; None at the stream's end.
         """
         if self._latest is not None:
-            tail = self._preprocess.flush()
-            yield from self._judge(tail, [row] * len(tail))
-        if after is None:
-            after = np.array(self._row) if self._latest is None else self._latest
-        before = after if self._latest is None else self._latest
+            self._judge(self._preprocess.flush(), NO_FACTS, None if after is None else after[None], judged)
+        before = self._latest[-1] if self._latest is not None else after if after is not None else self._row
+        if before is None:  # nothing was ever pushed
+            return
+        after = before if after is None else after
         if self._offsets is not None:
-            for cut in self._offsets.end_segment(resumes):
-                yield self._report(NOTHING, self._coverage.at(cut.start), before, after, None)
+            cuts = self._offsets.end_segment(resumes)
+            judged += [self._report(NOTHING, self._coverage.at(cut.start), before, after, None) for cut in cuts]
         elif resumes is not None:
-            yield self._report(NOTHING, 0.0, before, after, None)
+            judged.append(self._report(NOTHING, 0.0, before, after, None))
 
-    def _judge(self, y: FloatArray, rows: IntArray | Sequence[int | None]) -> Iterator[Judged]:
-        """Windows that the preprocessed samples y [n, c] complete; rows [n]: the chunk's rows that made them ready."""
+    def _judge(self, y: FloatArray, facts: IntArray, ready: IntArray | None, judged: list[Judged]) -> None:
+        """Windows that the preprocessed samples y [n, c] complete.
+
+        facts: of the samples that were preprocessed, which come out late by its delay. ready: those of the samples
+        that made y ready, or of the one that did; None where the stream's end did.
+        """
+        if len(self._facts):
+            facts = np.concatenate([self._facts, facts])
         n = len(y)
+        self._facts = facts[n:] if n < len(facts) else NO_FACTS
         if n == 0:
             return
-        facts, self._facts = self._facts[:n], self._facts[n:]
-        self._coverage.push(self._index, facts[:, REAL] != 0)
         index, self._index = self._index, self._index + n
+        self._coverage.push(index, (facts.item(0, REAL),) if n == 1 else facts[:n, REAL].tolist())
         for start, logits in self._windows(index, y):
             coverage = self._coverage.at(start)
             last = start + self.manifest.window - 1 - index
-            fact = facts[last]
             if logits is None:
-                yield self._report(NOTHING, coverage, fact, fact, None)
+                judged.append(self._report(NOTHING, coverage, facts[last], facts[last], None))
                 continue
-            verdict = self._decider.push(logits, coverage, in_contract=self._in_contract(rows[last]))
-            yield self._report(verdict, coverage, None, fact, logits)
+            row = None if ready is None else int(ready[max(last - n, -len(ready)), FROM_ROW])
+            verdict = self._decider.push(logits, coverage, in_contract=self._in_contract(row))
+            judged.append(self._report(verdict, coverage, None, facts[last], logits))
 
-    def _windows(self, index: int, y: FloatArray) -> Iterator[tuple[int, FloatArray | None]]:
+    def _windows(self, index: int, y: FloatArray) -> Iterable[tuple[int, FloatArray | None]]:
         """(stream index of the window's first sample, logits); no logits where the window began before the segment."""
-        if self._offsets is None:
-            ends, logits = self.runtime.push(y)
-            starts = ends + (self._first - self.manifest.window)
-            yield from zip(starts.tolist(), logits, strict=True)
-            return
-        for cut in self._offsets.push(index, y):
+        if self._offsets is not None:
+            return self._cut_windows(self._offsets.push(index, y))
+        ends, logits = self.runtime.push(y)
+        if not len(ends):
+            return ()
+        starts = ends + (self._first - self.manifest.window)
+        return zip(starts.tolist(), logits, strict=True)
+
+    def _cut_windows(self, cuts: list[Cut]) -> Iterator[tuple[int, FloatArray | None]]:
+        for cut in cuts:
             yield cut.start, None if cut.x is None else self.runtime.window(cut.x)
 
-    def _in_contract(self, row: int | np.int64 | None) -> bool:
+    def _in_contract(self, row: int | None) -> bool:
         contract = self.manifest.contract
-        rate_hz = self._rate.rate_hz(None if row is None else int(row))
+        rate_hz = self._rate.rate_hz(row)
         return rate_hz is None or abs(rate_hz - contract.rate_hz) <= contract.rate_tolerance * contract.rate_hz
 
     def _report(
         self,
         verdict: Verdict,
         coverage: float,
-        first: NDArray[np.int64] | None,
-        last: NDArray[np.int64],
+        first: IntArray | None,
+        last: IntArray,
         logits: FloatArray | None,
     ) -> Judged:
         """`first`: facts of the span's first sample; None: one window before `last`."""
-        t_ns = int(last[T_NS])
+        t_ns = int(last[AT_NS])
         activity = Activity(
             t_ns=t_ns,
             label=verdict.label,
             p=verdict.p,
             status=verdict.status,
             coverage=coverage,
-            latency_ns=self._now_ns() - int(last[ARRIVAL_NS]),
+            latency_ns=self._now_ns() - int(last[ARRIVED_NS]),
             model_id=self.manifest.model_id,
             simulated=self._simulated,
         )
         scores = Scores(t_ns, self._no_logits if logits is None else logits)
         if self._on_scores is not None and logits is not None:
             self._on_scores(scores)
-        t1_dev_ns = int(last[T_DEV_NS])
-        t0_dev_ns = t1_dev_ns - self._span_ns if first is None else int(first[T_DEV_NS])
+        t1_dev_ns = int(last[AT_DEV_NS])
+        t0_dev_ns = t1_dev_ns - self._span_ns if first is None else int(first[AT_DEV_NS])
         return Judged(activity, t0_dev_ns, t1_dev_ns, scores)
 
 
-def _facts_of(piece: Piece, t_dev_ns: IntArray, t_ns: IntArray, arrival_ns: int) -> NDArray[np.int64]:
-    """What is known about every grid point of a piece [m, 4], see the columns above."""
-    facts = np.empty((len(piece.row), 4), np.int64)
-    facts[:, T_DEV_NS] = piece.t_dev_ns
-    # A point lies at most a short gap before the sample that made it ready: drift over that is below a nanosecond.
-    facts[:, T_NS] = t_ns[piece.row] - (t_dev_ns[piece.row] - piece.t_dev_ns)
-    facts[:, ARRIVAL_NS] = arrival_ns
-    facts[:, REAL] = piece.real
-    return facts
+def join_chunks(chunks: Sequence[Chunk]) -> Chunk:
+    """Chunks of one stream as one; per-sample extras are left out."""
+    if len(chunks) == 1:
+        return chunks[0]
+    return Chunk(
+        chunks[0].spec,
+        np.concatenate([chunk.t_dev_ns for chunk in chunks]),
+        np.concatenate([chunk.t_host_ns for chunk in chunks]),
+        np.concatenate([chunk.seq for chunk in chunks]),
+        np.concatenate([chunk.x for chunk in chunks]),
+        np.concatenate([chunk.flags for chunk in chunks]),
+    )
 
 
 def _check_graph(bundle: Bundle, preprocess: Preprocess) -> None:

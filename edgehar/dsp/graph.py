@@ -57,9 +57,12 @@ class Preprocess:
         self.channels_in: Channels = tuple(channels)
         self.channels_out = self._chain.channels_out
         self.delay = self._chain.delay
+        self._identity = not ops
 
     def push(self, x: FloatArray) -> FloatArray:
         """Preprocess x [n, channels_in] -> [m, channels_out] float32; m = n once `delay` samples are held."""
+        if self._identity:
+            return x
         return self._chain.push(x.astype(np.float64)).astype(np.float32)
 
     def flush(self) -> FloatArray:

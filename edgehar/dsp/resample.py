@@ -8,14 +8,14 @@ grid starts anew at the first sample of each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgehar.dsp.grid import Grid
-from edgehar.dsp.kernel import kernel
+from edgehar.dsp.kernel import Bound, kernel
+from edgehar.dsp.rows import Rows
 from edgehar.types import Flag, FlagArray, FloatArray, IntArray
 
 TICK_NS = 1_000  # device clocks count microseconds; closer than one tick is the same instant
@@ -37,7 +37,11 @@ ORIGIN_INDEX = 7
 FLOOR = 8  # least stream index that a new segment may take
 UNORDERED = 9  # count of samples at or before the one before them
 MISSING = 10  # count of samples with a channel not finite, or filled in by software
-SLOTS = 11
+ROW = 11  # the next row
+ARRIVAL_NS = 12  # when the rows arrived
+MADE = 13  # points written
+STOP = 14  # why the kernel returned
+SLOTS = 15
 
 # Why the kernel returned.
 DONE = 0  # every row is used
@@ -45,64 +49,93 @@ GAP = 1  # the row lies more than max_gap_ns after the last real one
 RESTART = 2  # the device clock restarted at the row
 FULL = 3  # no room for the row's grid points; call again
 
+# What is known about a grid point: columns of `Piece.facts`.
+AT_NS, AT_DEV_NS, ARRIVED_NS, REAL, FROM_ROW = range(5)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Piece:
     """Consecutive grid points [m] of one segment, ready at this push.
 
     begins: these are the first of a new segment. index: stream index of the first point (grid periods since the
-    stream's first row). x [m, c] float32. real [m]: False where the sample that belongs there never came. t_dev_ns
-    [m]: device time. row [m]: the row of the pushed arrays that made the point ready.
+    stream's first row). x [m, c] float32. facts [m, 5] int64: its time on the host's line and on the device's clock;
+    when the row that made it ready arrived; 0 where the sample that belongs there never came; that row's number.
     """
 
     begins: bool
     index: int
     x: FloatArray
-    real: NDArray[np.bool_]
-    t_dev_ns: IntArray
-    row: IntArray
+    facts: IntArray
+
+    @property
+    def real(self) -> NDArray[np.bool_]:
+        """[m]: False where the sample that belongs there never came."""
+        return np.asarray(self.facts[:, REAL] != 0)
+
+    @property
+    def t_dev_ns(self) -> IntArray:
+        """[m]: device time."""
+        return self.facts[:, AT_DEV_NS]
+
+    @property
+    def row(self) -> IntArray:
+        """[m]: the row of the pushed arrays that made the point ready."""
+        return self.facts[:, FROM_ROW]
 
 
 class Resampler:
-    """Streaming resampler; `unordered` and `missing` count the samples it dropped. Bitwise independent of chunking."""
+    """Streaming resampler; `unordered` and `missing` count the samples it dropped. Bitwise independent of chunking.
 
-    def __init__(self, rate_hz: float, channels: int, max_gap_ns: int | None = None) -> None:
+    `rows`: whose dated samples `advance` resamples; by default its own, which `push` fills.
+    """
+
+    def __init__(self, rate_hz: float, channels: int, max_gap_ns: int | None = None, rows: Rows | None = None) -> None:
         self.grid = Grid.at(rate_hz)
         # A slow stream needs room for at least one lost sample.
         self.max_gap_ns = max_gap_ns or max(MAX_GAP_NS, self.grid.period_ns * 5 // 2)
         self._most = self.max_gap_ns // self.grid.period_ns + 2  # grid points that one sample can complete
-        self._state = np.zeros(SLOTS, np.int64)
+        self._rows = Rows(channels) if rows is None else rows
+        self._slots = np.zeros(SLOTS, np.int64)
+        self._state = self._slots.data  # a memoryview is quicker to read and write than the array
         self._last = np.zeros(channels, np.float32)
+        self._bind()
 
     @property
     def unordered(self) -> int:
         """Samples dropped because their time was not after that of the sample before."""
-        return int(self._state[UNORDERED])
+        return self._state[UNORDERED]
 
     @property
     def missing(self) -> int:
         """Samples dropped because a channel was not finite or was filled in by software."""
-        return int(self._state[MISSING])
+        return self._state[MISSING]
 
-    def push(self, t_dev_ns: IntArray, x: FloatArray, flags: FlagArray) -> Iterator[Piece]:
-        """Grid points made ready by these samples: t_dev_ns [n], x [n, c], flags [n]. Consume the iterator fully."""
-        # Own, contiguous, writable copies: Numba compiles anew for every other kind of array.
-        t, x, flags = np.array(t_dev_ns), np.array(x, np.float32, order="C"), np.array(flags)
-        row, grid, state = 0, self.grid, self._state
-        while row < len(t):
-            room = 2 * (len(t) - row) + self._most
-            out_x, out_real = np.empty((room, x.shape[1]), np.float32), np.empty(room, np.bool_)
-            out_t, out_row = np.empty(room, np.int64), np.empty(room, np.int64)
-            begins, first = not state[OPEN], int(state[NEXT])
-            row, made, end = resample(
-                t, x, flags, row, state, self._last, out_x, out_real, out_t, out_row,
-                grid.period_ns, grid.whole_ns, grid.rest, grid.numerator, self.max_gap_ns,
-            )  # fmt: skip
+    def push(self, t_dev_ns: IntArray, x: FloatArray, flags: FlagArray) -> list[Piece]:
+        """Grid points made ready by these samples: t_dev_ns [n], x [n, c], flags [n]."""
+        rows = self._rows
+        rows.take(t_dev_ns, t_dev_ns, x, flags)
+        rows.t_ns[: rows.n] = t_dev_ns
+        return self.advance(0)
+
+    def advance(self, arrival_ns: int) -> list[Piece]:
+        """Grid points made ready by the dated samples that the rows hold."""
+        if self._generation != self._rows.generation:
+            self._bind()
+        state = self._state
+        state[ROW], state[ARRIVAL_NS] = 0, arrival_ns
+        pieces = []
+        while True:
+            begins, first = not state[OPEN], state[NEXT]
+            self._run()
+            made, stop = state[MADE], state[STOP]
             if made:
-                index = int(state[BASE]) + (0 if begins else first)
-                yield Piece(begins, index, out_x[:made], out_real[:made], out_t[:made], out_row[:made])
-            if end in (GAP, RESTART):
-                self.end_segment(keep_time=end == GAP)
+                index = state[BASE] + (0 if begins else first)
+                x, facts = self._one if made == 1 else (self._out_x[:made], self._facts[:made])
+                pieces.append(Piece(begins, index, x.copy(), facts.copy()))
+            if stop == DONE:
+                return pieces
+            if stop != FULL:
+                self.end_segment(keep_time=stop == GAP)
 
     def end_segment(self, *, keep_time: bool) -> None:
         """Let the next sample start a segment; `keep_time`: the stream index counts the time in between."""
@@ -116,34 +149,48 @@ class Resampler:
 
     def reset(self) -> None:
         """Forget the stream."""
-        self._state[:] = 0
+        self._slots.fill(0)
+
+    def _bind(self) -> None:
+        rows, grid = self._rows, self.grid
+        self._generation = rows.generation
+        room = 2 * len(rows.t_dev_ns) + self._most
+        self._out_x, self._facts = np.empty((room, len(self._last)), np.float32), np.empty((room, 5), np.int64)
+        self._one = self._out_x[:1], self._facts[:1]
+        self._bound = Bound(
+            resample, rows.count, rows.t_dev_ns, rows.t_ns, rows.x, rows.flags, self._slots, self._last, self._out_x,
+            self._facts, grid.period_ns, grid.whole_ns, grid.rest, grid.numerator, self.max_gap_ns,
+        )  # fmt: skip
+        self._run = self._bound.run
 
 
 @kernel
 def resample(
+    count: IntArray,
     t: IntArray,
+    t_ns: IntArray,
     x: FloatArray,
     flags: FlagArray,
-    start: int,
     state: IntArray,
     last: FloatArray,
     out_x: FloatArray,
-    out_real: NDArray[np.bool_],
-    out_t: IntArray,
-    out_row: IntArray,
+    facts: IntArray,
     period_ns: int,
     whole_ns: int,
     rest: int,
     numerator: int,
     max_gap_ns: int,
-) -> tuple[int, int, int]:
-    """Rows `start`... of one stream; returns (next row, points written, why it stopped, see `End`)."""
+) -> None:
+    """Rows state[ROW]... of one stream, count [1] in all; leaves state[ROW], [MADE] and [STOP]."""
     made = 0
-    for i in range(start, len(t)):
+    stop = DONE
+    end = count[0]
+    for i in range(state[ROW], count[0]):
         now = t[i]
         if state[OPEN] == 1:
             if (flags[i] & _RESET) != 0 or now < state[LAST_NS] - RESTART_NS:
-                return i, made, RESTART
+                end, stop = i, RESTART
+                break
             if now <= state[LAST_NS]:
                 state[UNORDERED] += 1
                 continue
@@ -160,13 +207,15 @@ def resample(
             state[OPEN], state[LAST_NS], state[ANCHOR_NS] = 1, now - 1, now
             state[NEXT], state[BASE] = 0, max(index, state[FLOOR])
         elif now - state[LAST_NS] > max_gap_ns:
-            return i, made, GAP
+            end, stop = i, GAP
+            break
         first = state[NEXT]
         after = first
         while state[ANCHOR_NS] + after * whole_ns + (after * rest + numerator // 2) // numerator <= now + TICK_NS:
             after += 1
         if made + after - first > len(out_x):
-            return i, made, FULL
+            end, stop = i, FULL
+            break
         lost = (now - state[LAST_NS] + period_ns // 2) // period_ns - 1
         for k in range(first, after):
             point = state[ANCHOR_NS] + k * whole_ns + (k * rest + numerator // 2) // numerator
@@ -178,16 +227,19 @@ def resample(
                 for c in range(x.shape[1]):
                     a = np.float64(last[c])  # `float` would leave it a float32
                     out_x[made, c] = a + (np.float64(x[i, c]) - a) * weight
+            # A point lies at most a short gap before its row: drift over that is below a nanosecond.
+            facts[made, AT_NS] = t_ns[i] - (now - point)
+            facts[made, AT_DEV_NS] = point
+            facts[made, ARRIVED_NS] = state[ARRIVAL_NS]
             # The sample that ends a hole is the one real sample in it: points before it stand for lost samples.
-            out_real[made] = k - first >= lost
-            out_t[made] = point
-            out_row[made] = i
+            facts[made, REAL] = 1 if k - first >= lost else 0
+            facts[made, FROM_ROW] = i
             made += 1
         state[NEXT] = after
         state[LAST_NS] = now
         for c in range(x.shape[1]):
             last[c] = x[i, c]
-    return len(t), made, DONE
+    state[ROW], state[MADE], state[STOP] = end, made, stop
 
 
 def resample_np(t: IntArray, x: FloatArray, rate_hz: float) -> tuple[IntArray, FloatArray, NDArray[np.bool_]]:

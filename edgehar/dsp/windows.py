@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgehar.types import FloatArray
 
@@ -16,20 +16,25 @@ class Coverage:
 
     def __init__(self, window: int) -> None:
         self.window = window
-        self._real = np.empty(0, np.int64)  # stream indices of real samples, at least the last `window` of them
+        self._most = 8 * window  # indices kept at most between two pushes, so that not every push moves them
+        self._real: list[int] = []  # stream indices of real samples, at least the last `window` of them
 
-    def push(self, index: int, real: NDArray[np.bool_]) -> None:
-        """Samples from stream index `index` on, real [n]."""
-        self._real = np.concatenate([self._real[-self.window :], index + np.flatnonzero(real)])
+    def push(self, index: int, real: Iterable[int]) -> None:
+        """Samples from stream index `index` on; real: whether each is."""
+        if len(self._real) > self._most:
+            del self._real[: -self.window]
+        for i, is_real in enumerate(real, index):
+            if is_real:
+                self._real.append(i)
 
     def at(self, start: int) -> float:
         """Coverage, 0 to 1, of [start, start + window); the window's last sample lies in the latest push, or after."""
-        low, high = np.searchsorted(self._real, (start, start + self.window))
-        return float(high - low) / self.window
+        low = bisect_left(self._real, start)
+        return float(bisect_left(self._real, start + self.window, low) - low) / self.window
 
     def reset(self) -> None:
         """Forget the stream."""
-        self._real = self._real[:0]
+        self._real = []
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class KernelStream:
         self.call, self.state, self.counters = call, tuple(state), tuple(counters)
         self._manifest, self._window, self._hop = manifest, manifest.window, manifest.hop
         self._x, self._ends, self._logits = call.arguments[0], call.arguments[-2], call.arguments[-1]
+        self._inputs, self._first_x = self._x.shape[1], self._x[:1]
         self._words = call.words.data  # a memoryview: quicker to write than the array
         self._rows, self._t = call.place[0] + 1, call.place[1]
         self._nothing = np.empty(0, np.int64), np.empty((0, len(manifest.labels)), np.float32)
@@ -49,13 +50,14 @@ class KernelStream:
 
     def push(self, x: FloatArray) -> tuple[IntArray, FloatArray]:
         """As `edgehar.runtimes.Runtime.push`."""
-        if x.ndim != 2 or x.shape[1] != self._x.shape[1]:
+        shape = x.shape
+        if len(shape) != 2 or shape[1] != self._inputs:
             check_samples(x, self._manifest)  # says what is wrong with it
-        n = len(x)
+        n = shape[0]
         if n > ROOM:
             parts = [self.push(x[i : i + ROOM]) for i in range(0, n, ROOM)]
             return np.concatenate([ends for ends, _ in parts]), np.concatenate([logits for _, logits in parts])
-        self._x[:n] = x
+        (self._first_x if n == 1 else self._x[:n])[:] = x
         self._words[self._rows], self._words[self._t] = n, self._seen
         if self._run():
             raise RuntimeError("a kernel failed on samples that it must take")
