@@ -19,15 +19,15 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "replay": "edgehar.sources.replay:from_uri",
         "virtual": "edgehar.sources.virtual:from_uri",
         "stdin": "edgehar.sources.stdin:from_uri",
+        "csi": "edgehar.sources.csi_serial:from_uri",
+        "tcp": "edgehar.sources.csi_serial:from_uri",
     }
 )
 
 PLANNED: Mapping[str, str] = MappingProxyType(
     {
-        "csi": "Wi-Fi receivers on a serial port, with the [serial] extra",
         "imu": "motion sensors on a serial port, with the [serial] extra",
         "ble": "motion sensors over Bluetooth LE, with the [ble] extra",
-        "tcp": "streams from another machine",
     }
 )
 

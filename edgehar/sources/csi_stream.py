@@ -88,6 +88,16 @@ class CsiStream:
         """Bytes that arrived at `host_ns` on the host's monotonic clock."""
         return self._take(self._decode(data), host_ns, ended=False)
 
+    @property
+    def binary(self) -> list[FrameDecoder]:
+        """The decoder of binary frames, as long as the stream may be such; it knows hello and log lines."""
+        decoders = self._candidates if self.decoder is None else (self.decoder,)
+        return [decoder for decoder in decoders if isinstance(decoder, FrameDecoder)]
+
+    def settle(self) -> list[Chunk]:
+        """Decide now what the stream is, by the few frames that came."""
+        return self._take([], 0, ended=True)
+
     def interrupt(self) -> None:
         """The link broke here: what follows is behind a gap, whatever its numbers say."""
         self._samples.gap = True
