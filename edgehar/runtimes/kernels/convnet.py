@@ -1,12 +1,14 @@
 """Convolutional networks (cnn, dscnn) of streams; definition in `edgehar.runtimes.cells.convnet`.
 
-Every layer's input has a buffer of columns [columns, channels], the newest last; when it is full, the columns that are
-still needed move to its front. The columns that a burst of samples adds to a layer are computed in one product, whose
-rows are the columns: taps are contiguous in the buffer. A sum has the same terms in the same order for one column as
-for many. All buffers lie in one array, all weights in another; a table has one row per layer.
+Every layer's input has a buffer of columns [columns, channels], the newest last (`columns`). The columns that a burst of
+samples adds to a layer are computed at once: in one product (`conv_tile`), whose rows are the columns, since taps are
+contiguous in the buffer; or, where a layer's taps and the hop allow it, two by two (`short_conv`). A column has the same
+bits whichever columns it is computed with. All buffers lie in one array, all weights in another; a table has one row
+per layer.
 
-Roofline: every weight is one multiply-add per new column, read from L2 once per eight columns. Bound by arithmetic from
-four new columns on; a single column waits for its own additions.
+Roofline: every weight is one multiply-add per new column, two thirds of one in pairs, and is read from L2 once per
+eight columns. Bound by arithmetic from four new columns on; a single column waits for its own additions. Calls between
+kernels with several arrays take as long as a tenth of a layer, so the layers are inlined into `advance`.
 """
 
 from __future__ import annotations
@@ -16,38 +18,34 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgehar.graph.convplan import plan_convnet
+from edgehar.graph.convplan import ConvPlan, plan_convnet
 from edgehar.manifest import Manifest
-from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Table, Vector, kernel
-from edgehar.runtimes.kernels.products import lone_product, product
+from edgehar.runtimes.kernels.columns import first_column, move_down
+from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Table, Vector, inlined_kernel, kernel
+from edgehar.runtimes.kernels.conv_tile import LOWEST, convolve, weighted_sum
+from edgehar.runtimes.kernels.products import lone_product
+from edgehar.runtimes.kernels.short_conv import convolve_pairs, pack_short, scratch_size
 from edgehar.runtimes.kernels.simd import aligned, pack_rows, vectors_of
-from edgehar.runtimes.kernels.vector import WIDTH
+from edgehar.runtimes.kernels.vector import SUMS, WIDTH
 from edgehar.types import FloatArray, IntArray
 
 # Columns of the table; the last row describes the buffer of output columns only.
-INPUTS, OUT, KERNEL, STRIDE, GROUPS, RELU, SKIP, SKIP_LAG, WEIGHTS, BIAS, BUFFER, KEPT, ROOM = range(13)
+INPUTS, OUT, KERNEL, STRIDE, GROUPS, RELU, SKIP, SKIP_LAG, WEIGHTS, BIAS, BUFFER, KEPT, ROOM, SHORT = range(14)
+COLUMNS = 14
 
 BURST = 64
 """Samples that are taken through the layers at once."""
+ZERO = np.float32(0)
 
 
-@kernel
+@inlined_kernel
 def make_room(buffers: Vector, row: Indices, first: int, seen: int, new: int) -> int:
     """Space for `new` columns behind column `seen`: the number of the buffer's first column, moved up if need be."""
-    if seen + new - first <= row[ROOM]:
-        return first
-    kept = int(min(seen - first, row[KEPT]))
-    width, start = row[INPUTS], row[BUFFER]
-    source = start + (seen - first - kept) * width
-    for i in range(kept * width):
-        buffers[start + i] = buffers[source + i]
-    return seen - kept
-
-
-@kernel
-def vectors_of_outputs(out: int) -> int:
-    """Registers that `out` values fill."""
-    return (out + WIDTH - 1) // WIDTH
+    moved = first_column(first, seen, new, row[KEPT], row[ROOM])
+    if moved > first:
+        width, start = row[INPUTS], row[BUFFER]
+        move_down(buffers, start, start + (moved - first) * width, (seen - moved) * width)
+    return moved
 
 
 @kernel
@@ -55,7 +53,7 @@ def convolve_groups(buffers: Vector, oo: int, xo: int, weights: Vector, row: Ind
     """`columns` columns of a grouped convolution; a depthwise one is vector times vector."""
     inputs, out, groups, size, bias = row[INPUTS], row[OUT], row[GROUPS], row[KERNEL], row[BIAS]
     inside, outside = inputs // groups, out // groups
-    n = vectors_of_outputs(out) * WIDTH
+    n = (out + WIDTH - 1) // WIDTH * WIDTH
     for c in range(columns):
         y = buffers[oo + c * out : oo + (c + 1) * out]
         x = xo + c * row[STRIDE] * inputs
@@ -75,24 +73,26 @@ def convolve_groups(buffers: Vector, oo: int, xo: int, weights: Vector, row: Ind
 
 
 @kernel
-def finish(buffers: Vector, at: int, skip: int, count: int, relu: bool) -> None:
-    """Add `count` values at `skip`, unless it is negative, and rectify."""
-    zero = np.float32(0)
-    y = buffers[at : at + count]
-    if skip >= 0:
-        v = buffers[skip : skip + count]
-        for i in range(count):
+def finish(buffers: Vector, at: int, skip: int, step: int, width: int, columns: int, relu: bool) -> None:
+    """Add to columns of `width` values the columns at `skip`, `step` values apart, and rectify."""
+    for c in range(columns):
+        y, v = buffers[at + c * width : at + (c + 1) * width], buffers[skip + c * step : skip + c * step + width]
+        for i in range(width):
             y[i] += v[i]
-    if relu:
-        for i in range(count):
-            y[i] = y[i] if y[i] > zero else zero
+        if relu:
+            for i in range(width):
+                y[i] = ZERO if y[i] < ZERO else y[i]
 
 
-@kernel
+@inlined_kernel
 def grow(
-    samples: Vector, count: int, table: Table, weights: Vector, buffers: Vector, seen: Indices, first: Indices
-) -> None:
-    """Take `count` new samples through all layers; seen and first [layers + 1]: columns so far, the buffers' first."""
+    samples: Vector, count: int, table: Table, weights: Vector, buffers: Vector, zeros: int, scratch: Vector,
+    seen: Indices, first: Indices,
+) -> None:  # fmt: skip
+    """Take `count` new samples through all layers; seen and first [layers + 1]: columns so far, the buffers' first.
+
+    zeros: place of a column of zeros in the buffers.
+    """
     row = table[0]
     first[0] = make_room(buffers, row, first[0], seen[0], count)
     at = row[BUFFER] + (seen[0] - first[0]) * row[INPUTS]
@@ -104,22 +104,31 @@ def grow(
         if seen[layer] < row[KERNEL]:
             return
         new = (seen[layer] - row[KERNEL]) // row[STRIDE] + 1 - made
+        if row[SHORT] != 0:
+            new -= new % 2
         if new == 0:
             return
         first[layer + 1] = make_room(buffers, into, first[layer + 1], made, new)
         oo = into[BUFFER] + (made - first[layer + 1]) * out
         xo = row[BUFFER] + (made * row[STRIDE] - first[layer]) * inputs
-        if row[GROUPS] == 1:
-            product(
-                buffers, oo, out, weights, row[BIAS], 0, weights, row[WEIGHTS], vectors_of_outputs(out),
-                buffers, xo, row[STRIDE] * inputs, new, row[KERNEL] * inputs,
+        skip, step = zeros, 0
+        if row[SKIP] >= 0:
+            skip, step = table[row[SKIP], BUFFER] + (made + row[SKIP_LAG] - first[row[SKIP]]) * out, out
+        floor = ZERO if row[RELU] != 0 else LOWEST
+        if row[SHORT] != 0:
+            convolve_pairs(
+                buffers, oo, out, weights, row[BIAS], buffers, skip, step, zeros,
+                weights, row[WEIGHTS], buffers, xo, inputs, new // 2, floor, scratch,
+            )  # fmt: skip
+        elif row[GROUPS] == 1:
+            convolve(
+                buffers, oo, out, weights, row[BIAS], buffers, skip, step,
+                weights, row[WEIGHTS], (out + WIDTH - 1) // WIDTH * WIDTH,
+                buffers, xo, row[STRIDE] * inputs, new, row[KERNEL] * inputs, floor,
             )  # fmt: skip
         else:
             convolve_groups(buffers, oo, xo, weights, row, new)
-        skip = -1
-        if row[SKIP] >= 0:
-            skip = table[row[SKIP], BUFFER] + (made + row[SKIP_LAG] - first[row[SKIP]]) * out
-        finish(buffers, oo, skip, new * out, row[RELU] != 0)
+            finish(buffers, oo, skip, step, out, new, row[RELU] != 0)
         seen[layer + 1] += new
 
 
@@ -132,10 +141,13 @@ def advance(
     table: Table,
     weights: Vector,
     buffers: Vector,
+    zeros: int,
+    scratch: Vector,
     seen: Indices,
     first: Indices,
     total_stride: int,
     columns: int,
+    shares: int,
     fc_w: int,
     fc_b: int,
     mean: Vector,
@@ -143,7 +155,10 @@ def advance(
     ends: Indices,
     logits: Matrix,
 ) -> None:
-    """Advance by x [n, inputs]; columns: of a window at the network's end; fc_w, fc_b: places in the weights."""
+    """Advance by x [n, inputs]; columns: of a window at the network's end.
+
+    shares, fc_w, fc_b: places in the weights; zeros: place in the buffers.
+    """
     n, inputs = x.shape
     samples = x.reshape(x.size)
     last = table[len(table) - 1]
@@ -151,18 +166,24 @@ def advance(
     done = 0
     for start in range(0, n, BURST):
         count = min(BURST, n - start)
-        grow(samples[start * inputs : (start + count) * inputs], count, table, weights, buffers, seen, first)
+        grow(
+            samples[start * inputs : (start + count) * inputs],
+            count,
+            table,
+            weights,
+            buffers,
+            zeros,
+            scratch,
+            seen,
+            first,
+        )
         before = t0 + start
         # Ends of windows among the samples before + 1 ... before + count.
         end = window if before < window else window + ((before - window) // hop + 1) * hop
         while end <= before + count:
             at = last[BUFFER] + ((end - window) // total_stride - first[len(table) - 1]) * width
-            mean[:width] = 0
-            for c in range(columns):
-                for i in range(width):
-                    mean[i] += buffers[at + c * width + i]
-            for i in range(width):
-                mean[i] /= np.float32(columns)
+            # The mean is a product too: one row of shares 1 / columns times the matrix of columns.
+            weighted_sum(mean, 0, width, zeros, buffers, at, weights, shares, columns)
             lone_product(scores, 0, weights, fc_b, weights, fc_w, len(scores) // WIDTH, mean, 0, width)
             ends[done] = end
             logits[done, :] = scores[: logits.shape[1]]
@@ -171,15 +192,29 @@ def advance(
 
 
 class Packed(NamedTuple):
-    """Table and weights; `buffered`: values in all buffers."""
+    """Table and weights; `buffered`: values in all buffers, of which `zeros` and what follows are zeros."""
 
     table: IntArray
     weights: FloatArray
     buffered: int
+    zeros: int
+    scratch: int
     total_stride: int
     columns: int
+    shares: int
     fc_w: int
     fc_b: int
+
+
+def short_layers(plan: ConvPlan, manifest: Manifest) -> list[bool]:
+    """Which convolutions are made in pairs of columns: no window of the stream may end, or begin, between two."""
+    short = []
+    columns, stride = manifest.window, 1
+    for conv in plan.convs:
+        columns, stride = (columns - conv.kernel) // conv.stride + 1, stride * conv.stride
+        three = (conv.kernel, conv.stride, conv.groups) == (3, 1, 1)
+        short.append(SUMS > 0 and three and columns % 2 == 0 and manifest.hop // stride % 2 == 0)
+    return short
 
 
 class ConvnetEngine(Engine):
@@ -187,40 +222,41 @@ class ConvnetEngine(Engine):
 
     def __init__(self, packed: Packed, manifest: Manifest, hop: int) -> None:
         layers = len(packed.table)
-        self._seen, self._first = np.zeros(layers, np.int64), np.zeros(layers, np.int64)
+        seen, first = np.zeros(layers, np.int64), np.zeros(layers, np.int64)
         scratch = [aligned(vectors_of(int(n), WIDTH) * WIDTH) for n in (packed.table[-1, INPUTS], len(manifest.labels))]
         buffers = aligned(packed.buffered)
-        shape = packed[3:]
-        state = buffers, self._seen, self._first
-        self._arguments = manifest.window, hop, packed.table, packed.weights, *state, *shape, *scratch
+        shape = packed[5:]
+        state = buffers, packed.zeros, aligned(packed.scratch), seen, first
+        self.kernel, self.state = advance, (seen, first)
+        self.arguments = manifest.window, hop, packed.table, packed.weights, *state, *shape, *scratch
 
     @staticmethod
     def pack(manifest: Manifest, weights: Mapping[str, FloatArray]) -> Packed:
         plan = plan_convnet(manifest.model, manifest.window)
-        table = np.zeros((len(plan.convs) + 1, 13), np.int64)
+        table = np.zeros((len(plan.convs) + 1, COLUMNS), np.int64)
         matrices: list[FloatArray] = []
         buffered, width, stride = 0, int(manifest.model["inputs"]), 1
-        for i, kept in enumerate(plan.kept):
+        short = short_layers(plan, manifest)
+        for i, needed in enumerate(plan.kept):
+            kept = needed + sum(short)  # a column that waits for its twin keeps what it needs for longer
             room = kept + BURST // stride + 2
             table[i, [INPUTS, BUFFER, KEPT, ROOM]] = width, buffered, kept, room
-            # Behind the last column a product stores its padding.
+            # Behind the last column a convolution stores its padding.
             buffered += vectors_of(room * width + WIDTH, WIDTH) * WIDTH
             if i < len(plan.convs):
                 conv = plan.convs[i]
                 w = weights[f"{conv.name}.w"]  # [out, inputs / groups, kernel] -> [kernel * inputs / groups, out]
-                matrices += [w.transpose(2, 1, 0).reshape(-1, conv.out), weights[f"{conv.name}.b"][None]]
+                rows = pack_short(w) if short[i] else w.transpose(2, 1, 0).reshape(-1, conv.out)
+                matrices += [rows, weights[f"{conv.name}.b"][None]]
                 skip = -1 if conv.skip is None else conv.skip
-                shape = conv.out, conv.kernel, conv.stride, conv.groups, conv.relu, skip, conv.skip_lag
-                table[i, [OUT, KERNEL, STRIDE, GROUPS, RELU, SKIP, SKIP_LAG]] = shape
+                shape = conv.out, conv.kernel, conv.stride, conv.groups, conv.relu, skip, conv.skip_lag, short[i]
+                table[i, [OUT, KERNEL, STRIDE, GROUPS, RELU, SKIP, SKIP_LAG, SHORT]] = shape
                 width, stride = conv.out, stride * conv.stride
-        matrices += [weights[f"{plan.linear}.w"].T, weights[f"{plan.linear}.b"][None]]
+        columns = plan.kept[-1]
+        shares = np.full((1, columns), 1 / columns, np.float32)
+        matrices += [shares, weights[f"{plan.linear}.w"].T, weights[f"{plan.linear}.b"][None]]
         packed, places = pack_rows(matrices, WIDTH)
-        table[:-1, WEIGHTS], table[:-1, BIAS] = places[:-2:2], places[1:-2:2]
-        return Packed(table, packed, buffered, stride, plan.kept[-1], *places[-2:])
-
-    def run(self, x: FloatArray, t: int, ends: IntArray, logits: FloatArray) -> None:
-        advance(x, t, *self._arguments, ends, logits)
-
-    def clear(self) -> None:
-        self._seen[:] = 0
-        self._first[:] = 0
+        table[:-1, WEIGHTS], table[:-1, BIAS] = places[:-3:2], places[1:-3:2]
+        widest = vectors_of(int(table[:, INPUTS].max()), WIDTH) * WIDTH
+        scratch = scratch_size(widest, widest) if any(short) else 1
+        return Packed(table, packed, buffered + widest, buffered, scratch, stride, columns, *places[-3:])

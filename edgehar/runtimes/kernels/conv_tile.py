@@ -1,0 +1,173 @@
+"""The vector primitive of float convolutions: columns with their bias, their skip and their rectifier.
+
+    out[c] = max(floor, bias + skip[c] + sum over j of x[c, j] matrix[j])
+
+Cut and held in registers as the product of `edgehar.runtimes.kernels.vector`, whose roofline it has; what a layer adds
+to the sums happens in their registers too, so a column is stored once. A column has the same bits alone and among
+others. A floor of minus infinity leaves a sum as it is; a sum that is not a number stays that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+
+from edgehar.runtimes.kernels.compiler import Vector, inlined_kernel, kernel
+from edgehar.runtimes.kernels.products import tallest
+from edgehar.runtimes.kernels.vector import HEIGHTS, INT, SUMS, WIDEST, WIDTH, Emitter
+
+LOWEST = np.float32(-np.inf)
+
+
+def emit_tile(e: Emitter, rows: int, vectors: int, operands: list[tuple[Any, Any]], inner: Any, floor: Any) -> None:
+    """`rows` columns of `vectors` registers; operands out, bias, skip, matrix and x: (pointer, step to the next)."""
+    b = e.b
+    out, bias, skip, matrix, x = operands
+
+    def row(operand: tuple[Any, Any], r: Any) -> Any:
+        return e.at(operand[0], b.mul(operand[1], r))
+
+    def terms(j: Any, sums: list[Any]) -> list[Any]:
+        line = row(matrix, j)
+        weights = [e.load(line, v) for v in range(vectors)]
+        new = []
+        for r in range(rows):
+            value = e.splat(b.load(e.at(row(x, INT(r)), j)))
+            new += [e.fma(weights[v], value, sums[r * vectors + v]) for v in range(vectors)]
+        return new
+
+    biases = [e.load(bias[0], v) for v in range(vectors)]
+    sums = [b.fadd(e.load(row(skip, INT(r)), v), biases[v]) for r in range(rows) for v in range(vectors)]
+    sums = e.loop(INT(0), inner, 1, sums, terms)
+    floors = e.splat(floor)
+    for r in range(rows):
+        for v in range(vectors):
+            total = sums[r * vectors + v]
+            e.store(b.select(b.fcmp_ordered("<", total, floors), floors, total), row(out, INT(r)), v)
+
+
+def _tile(shapes: Sequence[tuple[int, int]]) -> Any:
+    """An intrinsic with a tile for every (rows, vectors) of `shapes`, chosen by its first two arguments."""
+
+    @intrinsic
+    def tile(
+        _: Any, rows: Any, vectors: Any,  # noqa: ARG001
+        out: Any, oo: Any, os: Any, bias: Any, bo: Any, skip: Any, so: Any, ss: Any,  # noqa: ARG001
+        matrix: Any, mo: Any, ms: Any, x: Any, xo: Any, xs: Any, inner: Any, floor: Any,  # noqa: ARG001
+    ) -> Any:  # fmt: skip
+        i = types.intp
+        places = (out, i, i, bias, i, skip, i, i, matrix, i, i, x, i, i)
+        signature = types.void(i, i, *places, i, types.float32)
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            e = Emitter(builder)
+
+            def pointer(k: int) -> Any:
+                array = context.make_array(signature.args[k])(context, builder, arguments[k])
+                return e.at(array.data, arguments[k + 1])
+
+            operands = [(pointer(k), INT(0) if k == 5 else arguments[k + 2]) for k in (2, 5, 7, 10, 13)]
+            end = builder.append_basic_block("tiled")
+            which = builder.add(builder.mul(arguments[0], INT(WIDEST + 1)), arguments[1])
+            chosen = builder.switch(which, end)
+            for r, v in shapes:
+                case = builder.append_basic_block(f"tile{r}x{v}")
+                chosen.add_case(INT(r * (WIDEST + 1) + v), case)
+                builder.position_at_end(case)
+                emit_tile(e, r, v, operands, arguments[16], arguments[17])
+                builder.branch(end)
+            builder.position_at_end(end)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return tile
+
+
+conv_tile = _tile([(r, v) for v in range(1, WIDEST + 1) for r in HEIGHTS if r * v <= SUMS or r == 1])
+row_tile = _tile([(1, v) for v in range(1, WIDEST + 1)])
+
+
+@inlined_kernel
+def _convolve(
+    out: Vector, oo: int, os: int, bias: Vector, bo: int, skip: Vector, so: int, ss: int,
+    matrix: Vector, mo: int, ms: int, x: Vector, xo: int, xs: int, columns: int, inner: int, floor: np.float32,
+) -> None:  # fmt: skip
+    """`columns` columns of `os` values from x [columns, inner]; column c of an operand begins at its o + c s.
+
+    matrix [inner, ms]. Columns may follow each other without padding: what is stored behind one is overwritten by the
+    next, since columns are stored in ascending order and the last registers of one before its first. WIDTH values
+    behind the last column are overwritten.
+    """
+    vectors = (os + WIDTH - 1) // WIDTH
+    c = 0
+    while c < columns:
+        high = tallest(columns - c)
+        widest = min(WIDEST, SUMS // high)
+        tiles = (vectors + widest - 1) // widest
+        left = vectors
+        while left > 0:
+            take = (left + tiles - 1) // tiles
+            left -= take
+            tiles -= 1
+            at = left * WIDTH
+            conv_tile(
+                high, take, out, oo + c * os + at, os, bias, bo + at, skip, so + c * ss + at, ss,
+                matrix, mo + at, ms, x, xo + c * xs, xs, inner, floor,
+            )  # fmt: skip
+        c += high
+
+
+@kernel
+def plain_convolve(
+    out: Vector, oo: int, os: int, bias: Vector, bo: int, skip: Vector, so: int, ss: int,
+    matrix: Vector, mo: int, ms: int, x: Vector, xo: int, xs: int, columns: int, inner: int, floor: np.float32,
+) -> None:  # fmt: skip
+    """`convolve` in ordinary loops, for a CPU whose vector unit we do not know."""
+    for c in range(columns):
+        y = out[oo + c * os : oo + (c + 1) * os]
+        for i in range(os):
+            y[i] = bias[bo + i] + skip[so + c * ss + i]
+        for j in range(inner):
+            value, row = x[xo + c * xs + j], matrix[mo + j * ms : mo + j * ms + os]
+            for i in range(os):
+                y[i] += value * row[i]
+        for i in range(os):
+            y[i] = floor if y[i] < floor else y[i]
+
+
+@kernel
+def _weighted_sum(
+    out: Vector, oo: int, width: int, zeros: int, matrix: Vector, mo: int, shares: Vector, so: int, columns: int
+) -> None:
+    """Out [width] = shares [columns] times matrix [columns, width], without padding between its columns.
+
+    zeros: place in `matrix` of a column of zeros.
+    """
+    vectors = (width + WIDTH - 1) // WIDTH
+    v = 0
+    while v < vectors:
+        take, at = min(WIDEST, vectors - v), v * WIDTH
+        row_tile(
+            1, take, out, oo + at, 0, matrix, zeros, matrix, zeros, 0,
+            matrix, mo + at, width, shares, so, 0, columns, LOWEST,
+        )  # fmt: skip
+        v += take
+
+
+@kernel
+def plain_weighted_sum(
+    out: Vector, oo: int, width: int, zeros: int, matrix: Vector, mo: int, shares: Vector, so: int, columns: int
+) -> None:
+    """`weighted_sum` in ordinary loops."""
+    plain_convolve(
+        out, oo, width, matrix, zeros, matrix, zeros, 0, matrix, mo, width, shares, so, 0, 1, columns, LOWEST
+    )
+
+
+convolve: Final = _convolve if SUMS else plain_convolve
+weighted_sum: Final = _weighted_sum if SUMS else plain_weighted_sum
