@@ -4,8 +4,8 @@
     python benchmarks/parse.py --data ../shared/data --peers build/csi-peers/bin/python
 
 Writes csi.corpus [files] to results/csi.jsonl: files of which every good row has its values and every bad row is
-counted, by the digests in tests/unit/wire/csi_corpus.json; and speed.parse.vs_python, .vs_csikit, .vs_csiread [x] to
-results/speed.jsonl. These are ratios of processor time, bytes to arrays, one thread, on the same bytes in the same run,
+counted, by the digests in tests/unit/wire/csi_corpus.json; and speed.parse.vs_python, .vs_csikit, .vs_csiread [x]
+there, too. These are ratios of processor time, bytes to arrays, one thread, on the same bytes in the same run,
 all readers in turn; a ratio is only taken where both read the same values. Without --peers, plain Python alone.
 """
 
@@ -113,7 +113,12 @@ def against_python(raw: Path, runs: int) -> Row:
         spread += [b / a for a, b in zip(ours, plain, strict=True)]
         ours_s, theirs_s = ours_s + min(ours), theirs_s + min(plain)
         size, count = size + len(text), count + len(mine)
-    told = {"mb_per_s": round(size / ours_s / 1e6), "us_per_row": round(ours_s / count * 1e6, 2), "rows": count}
+    told: dict[str, Any] = {
+        "peer": "plain Python: split and int",
+        "rows": count,
+        "mb_per_s": round(size / ours_s / 1e6),
+    }
+    told |= {"ours_cpu_us": round(ours_s / count * 1e6, 2), "peer_cpu_us": round(theirs_s / count * 1e6, 1)}
     value, std = round(theirs_s / ours_s, 1), round(statistics.pstdev(spread), 1)
     return Row("speed.parse.vs_python", value, "x", std, runs, COMMAND, extras=told | {"ratio_by_file": extras})
 
@@ -139,8 +144,9 @@ def against_peer(raw: Path, name: str, python: Path, runs: int) -> Row:
         raise SystemExit(f"{name} reads other values")
     ratio = min(told["seconds"]) / min(ours)
     std = statistics.pstdev([theirs / mine for theirs, mine in zip(told["seconds"], ours, strict=True)])
-    extras = {"peer": f"{name} {told['version']}", "peer_us_per_row": round(min(told["seconds"]) / len(rssi) * 1e6, 1)}
-    extras |= {"us_per_row": round(min(ours) / len(rssi) * 1e6, 2), "rows": len(rssi), "file": PEER_FILE}
+    extras: dict[str, Any] = {"peer": f"{name} {told['version']}", "rows": len(rssi), "file": PEER_FILE}
+    extras |= {"ours_cpu_us": round(min(ours) / len(rssi) * 1e6, 2)}
+    extras |= {"peer_cpu_us": round(min(told["seconds"]) / len(rssi) * 1e6, 1)}
     return Row(f"speed.parse.vs_{name}", round(ratio, 1), "x", round(std, 1), runs, COMMAND, extras=extras)
 
 
@@ -160,8 +166,7 @@ def main() -> None:
     for row in (corpus, *speed):
         print(f"{row.id:24} {row.value:g} {row.unit}  {dict(row.extras)}")
     if not chosen.dry:
-        merge_rows(RESULTS / "csi.jsonl", [corpus])
-        merge_rows(RESULTS / "speed.jsonl", speed)
+        merge_rows(RESULTS / "csi.jsonl", [corpus, *speed])
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from page_tables import NAMES, Rows, markdown
 from rows import RESULTS, ROOT, read_rows
 from target_tables import compress_table, mcu_table, prune_table, runtime_table
 
-PAGES = (ROOT / "README.md", ROOT / "docs" / "training.md", ROOT / "docs" / "bench.md", ROOT / "docs" / "compress.md")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in ("training", "bench", "compress", "csi")))
 
 
 def main() -> int:
@@ -118,6 +118,7 @@ TABLES: Mapping[str, Callable[[Rows], str]] = {
     "prune": prune_table,
     "mcu": mcu_table,
     "speed": runtime_table,
+    "csi": runtime_table,
 }
 HELD_IN: Mapping[str, str] = {"prune": "compress"}
 """The file of a table's rows, where it is not called as the table."""
