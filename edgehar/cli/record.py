@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from edgehar.capture import Capture, Captured
+    from edgehar.label_keys import TypedLabels
 
 LIVE_LINE_S = 0.5
 
@@ -16,14 +20,17 @@ def record(
     *,
     source: Annotated[
         list[str],
-        typer.Option(help="virtual:imu, stdin:csv, replay:FILE; several as NAME=URI.", show_default=False),
+        typer.Option(help="csi:PORT, tcp:HOST:PORT, virtual:imu, ...; several as NAME=URI.", show_default=False),
     ],
     out: Annotated[Path, typer.Option(help="The recording to write (.mcap).", show_default=False)],
-    subject: Annotated[str, typer.Option(help="Who wears the sensor.")] = "",
+    subject: Annotated[str, typer.Option(help="Who wears the sensor, or walks about.")] = "",
     session: Annotated[str, typer.Option(help="Which session this is.")] = "",
     placement: Annotated[str, typer.Option(help="Where the sensor sits, e.g. wrist.")] = "",
     environment: Annotated[str, typer.Option(help="Where it is recorded, e.g. a room.")] = "",
     label: Annotated[str, typer.Option(help="One activity for the whole recording.")] = "",
+    label_keys: Annotated[
+        str, typer.Option(help="Type labels while recording: w=walking,s=sitting; the key or space ends one.")
+    ] = "",
     duration: Annotated[float | None, typer.Option(help="Stop after so many seconds of stream.")] = None,
     speed: Annotated[
         float | None, typer.Option(help="Stream seconds a second, 0 is as fast as it goes.", show_default="1")
@@ -34,10 +41,12 @@ def record(
     import asyncio
     import json
 
+    from edgehar.capture import Capture
     from edgehar.errors import Reason, UsageError
+    from edgehar.label_keys import TypedLabels
     from edgehar.live import EXIT_INTERRUPTED
     from edgehar.sources import SourceUri, open_source
-    from edgehar.tally import describe, stream_summary
+    from edgehar.tally import stream_summary
 
     uris = [SourceUri.parse(text) for text in source]
     names = [uri.name or "main" for uri in uris]
@@ -47,84 +56,83 @@ def record(
             reason=Reason.VALUE,
             hint="name them: --source wrist=virtual:imu?seed=1 --source ankle=virtual:imu?seed=2",
         )
+    if label_keys and (label or any(uri.scheme == "stdin" for uri in uris)):
+        raise UsageError(
+            f"--label-keys and {'--label' if label else 'stdin:'} do not go together",
+            reason=Reason.VALUE,
+            hint="type labels on the keyboard, or give one --label for the whole recording",
+        )
     if speed is not None:
         uris = [uri.having(speed=f"{speed!r}") for uri in uris]
     sources = {name: open_source(uri) for name, uri in zip(names, uris, strict=True)}
     about = {"subject": subject, "session": session, "placement": placement, "environment": environment}
-    tallies, interrupted = asyncio.run(_record(sources, out, about, label=label, duration_s=duration))
+    typed = TypedLabels.parse(label_keys) if label_keys else None
+    capture = Capture(sources, out, about, label=label, typed=typed, duration_s=duration)
+    interrupted = asyncio.run(_record(capture, typed))
     if as_json:
-        streams = {name: stream_summary(tally) for name, tally in tallies.items()}
+        streams = {
+            name: {**stream_summary(captured.tally), "counts": captured.counts}
+            for name, captured in capture.streams.items()
+        }
         typer.echo(json.dumps({"recording": str(out), "interrupted": interrupted, "streams": streams}))
     else:
-        for name, tally in tallies.items():
-            typer.echo(f"{out} [{name}]: {describe(tally)}", err=True)
+        for name, captured in capture.streams.items():
+            typer.echo(f"{out} [{name}]: {_told(captured)}", err=True)
     return EXIT_INTERRUPTED if interrupted else 0
 
 
-async def _record(
-    sources: dict[str, Any], out: Path, about: dict[str, str], *, label: str, duration_s: float | None
-) -> tuple[dict[str, Any], bool]:
+async def _record(capture: Capture, typed: TypedLabels | None) -> bool:
+    """Whether Ctrl-C ended it."""
     import asyncio
 
-    from edgehar.live import chunks_until, stopped_by_signals
-    from edgehar.recording import RecordingWriter
-    from edgehar.tally import StreamTally
-    from edgehar.tee import Tee
+    from edgehar.label_keys import typing
+    from edgehar.live import stopped_by_signals
 
-    tallies = {name: StreamTally() for name in sources}
-    async with contextlib.AsyncExitStack() as stack:
-        for source in sources.values():
-            await stack.enter_async_context(source)
-        specs = {name: source.spec for name, source in sources.items()}
-        first = next(iter(specs.values()))
-        writer = stack.enter_context(
-            RecordingWriter(
-                out,
-                specs,
-                subject=about["subject"],
-                session=about["session"] or first.session_id,
-                placement=about["placement"] or first.placement,
-                environment=about["environment"],
-            )
-        )
-        with stopped_by_signals() as stop:
-
-            async def copy(name: str) -> None:
-                tee = Tee(writer, sources[name], stream=name, label=label)
-                try:
-                    async with contextlib.aclosing(chunks_until(sources[name], stop, duration_s)) as chunks:
-                        async for chunk in chunks:
-                            tee.write(chunk)
-                            tallies[name].add(chunk)
-                finally:
-                    tee.finish()
-
-            showing = asyncio.create_task(_show(tallies))
-            copies = [asyncio.create_task(copy(name)) for name in sources]
-            try:
-                await asyncio.gather(*copies)
-            finally:
-                # One failed: let the others write their last labels before the file is closed.
-                for task in (showing, *copies):
-                    task.cancel()
-                await asyncio.gather(showing, *copies, return_exceptions=True)
-    return tallies, stop.interrupted
+    with stopped_by_signals() as stop, contextlib.ExitStack() as stack:
+        if typed is not None:
+            stack.enter_context(typing(typed))
+            sys.stderr.write(f"{typed.describe()}\n")
+        showing = asyncio.create_task(_show(capture, typed))
+        try:
+            await capture.run(stop)
+        finally:
+            showing.cancel()
+            await asyncio.gather(showing, return_exceptions=True)
+    return stop.interrupted
 
 
-async def _show(tallies: dict[str, Any]) -> None:
-    """Rate and losses so far, on a terminal, twice a second."""
+async def _show(capture: Capture, typed: TypedLabels | None) -> None:
+    """Label, rate, losses and radio so far, on a terminal, twice a second."""
     import asyncio
-
-    from edgehar.tally import describe
 
     if not sys.stderr.isatty():
         return
     try:
         while True:
-            text = " | ".join(f"{name}: {describe(tally)}" for name, tally in tallies.items())
-            sys.stderr.write(f"\r\x1b[K{text}  (Ctrl-C ends)")
+            text = " | ".join(f"{name}: {_told(captured)}" for name, captured in capture.streams.items())
+            label = f"({typed.current or 'no label'})  " if typed is not None else ""
+            sys.stderr.write(f"\r\x1b[K{label}{text}  (Ctrl-C ends)")
             sys.stderr.flush()
             await asyncio.sleep(LIVE_LINE_S)
     finally:
         sys.stderr.write("\r\x1b[K")
         sys.stderr.flush()
+
+
+def _told(captured: Captured) -> str:
+    """One stream: the common line, where frames were lost, and what the radio said last."""
+    from edgehar.tally import describe
+
+    counts = {str(cause).replace("_", " "): n for cause, n in captured.counts.items() if cause != "frames"}
+    lost = [f"{cause} {n}" for cause, n in sorted(counts.items())]
+    return ", ".join([describe(captured.tally), *lost, *_radio(captured.newest)])
+
+
+def _radio(newest: Any) -> list[str]:
+    if newest is None or "rssi_dbm" not in newest.aux:
+        return []
+    from edgehar.wire.frames import UNKNOWN_GAIN
+
+    told = [f"rssi {int(newest.aux['rssi_dbm'][-1])} dBm"]
+    gain = int(newest.aux["agc_gain"][-1]) if "agc_gain" in newest.aux else UNKNOWN_GAIN
+    return told if gain == UNKNOWN_GAIN else [*told, f"gain {gain}"]

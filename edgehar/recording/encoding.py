@@ -34,6 +34,7 @@ LABELS_TOPIC = "labels"
 STREAM_TOPIC_PREFIX = "stream/"
 METADATA = "edgehar.recording"
 METADATA_EXTRA = "edgehar.extra"
+METADATA_COUNTS = "edgehar.counts/"  # and the stream's name
 
 _HEAD = struct.Struct("<BBHI")
 _INT64 = np.dtype("<i8")
@@ -44,11 +45,12 @@ _AUX_KINDS = "biuf"  # booleans, integers, floats: nothing that needs an interpr
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One annotated interval, [t0_ns, t1_ns) in device time."""
+    """One annotated interval, [t0_ns, t1_ns) in device time. `stream`: whose, where devices' clocks differ; "" all."""
 
     t0_ns: int
     t1_ns: int
     label: str
+    stream: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +151,16 @@ def decode_spec(text: bytes) -> StreamSpec:
 
 def encode_label(label: Label) -> bytes:
     """`label` as JSON."""
-    return json.dumps(asdict(label)).encode()
+    fields = asdict(label)
+    if not label.stream:
+        del fields["stream"]
+    return json.dumps(fields).encode()
 
 
 def decode_label(text: bytes) -> Label:
     """Inverse of `encode_label`."""
     fields = json.loads(text)
-    return Label(int(fields["t0_ns"]), int(fields["t1_ns"]), str(fields["label"]))
+    return Label(int(fields["t0_ns"]), int(fields["t1_ns"]), str(fields["label"]), str(fields.get("stream", "")))
 
 
 def _differences(stamps: NDArray[np.int64]) -> bytes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from mcap.records import Footer, Statistics
+from mcap.records import Footer, Metadata, Statistics
 
 from edgehar.errors import InputError, Reason, UsageError
 from edgehar.recording import encoding
@@ -31,6 +31,7 @@ class Recording:
         self.extra = dict(head.extra)
         self.topics = head.topics
         self._labels: tuple[Label, ...] | None = None
+        self._counts: dict[str, dict[str, int]] = {}
         self._truncated = False
 
     @classmethod
@@ -66,6 +67,17 @@ class Recording:
         if self._labels is None:
             self._walk_through()
         return self._labels or ()
+
+    def labels_of(self, stream: str) -> tuple[Label, ...]:
+        """Those of one stream, and those that hold for all."""
+        return tuple(label for label in self.labels if label.stream in ("", stream))
+
+    @property
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """By stream: what its source received, refused and lost, by cause; nothing where it did not count."""
+        if self._labels is None:
+            self._walk_through()
+        return self._counts
 
     @property
     def truncated(self) -> bool:
@@ -111,7 +123,7 @@ class Recording:
 
     def _messages(self, stream: str | None) -> Iterator[bytes]:
         """Payloads of `stream`; collects labels and notices a missing footer on the way."""
-        labels: dict[tuple[int, str], Label] = {}
+        labels: dict[tuple[int, str, str], Label] = {}
         wanted = None if stream is None else encoding.STREAM_TOPIC_PREFIX + stream
         whole = False
         torn: TornChunk | None = None
@@ -126,6 +138,9 @@ class Recording:
                     keep_longest(labels, encoding.decode_label(record.data))
                 elif topic == wanted:
                     yield record.data
+            elif isinstance(record, Metadata) and record.name.startswith(encoding.METADATA_COUNTS):
+                stream_name = record.name.removeprefix(encoding.METADATA_COUNTS)
+                self._counts[stream_name] = {cause: int(count) for cause, count in record.metadata.items()}
             elif isinstance(record, TornChunk):
                 torn = record  # at the very end of the file this is a power cut, further up it is damage
             elif isinstance(record, Statistics) and record.message_count != messages:
@@ -143,9 +158,9 @@ class Recording:
         )
 
 
-def keep_longest(labels: dict[tuple[int, str], Label], label: Label) -> None:
+def keep_longest(labels: dict[tuple[int, str, str], Label], label: Label) -> None:
     """Add `label`, or let it replace the shorter one that was written while it still lasted."""
-    key = label.t0_ns, label.label
+    key = label.t0_ns, label.label, label.stream
     if key not in labels or labels[key].t1_ns < label.t1_ns:
         labels[key] = label
 

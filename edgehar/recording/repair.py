@@ -34,7 +34,7 @@ def repair(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Repaire
             hint="record it again: edgehar record",
         )
     samples = lost = 0
-    labels: dict[tuple[int, str], Label] = {}
+    labels: dict[tuple[int, str, str], Label] = {}
     gap_before: set[str] = set()
     with RecordingWriter(
         out,
@@ -64,5 +64,7 @@ def repair(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Repaire
                 writer.write(chunk, stream)
                 samples += len(chunk)
         for label in labels.values():
-            writer.label(label.t0_ns, label.t1_ns, label.label)
+            writer.label(label.t0_ns, label.t1_ns, label.label, label.stream)
+        for stream, counts in source.counts.items() if not lost else ():
+            writer.counts(stream, counts)
     return Repaired(samples, len(labels), lost)

@@ -117,8 +117,8 @@ class RecordingWriter:
         """False once closed, also by a full disk."""
         return self._open
 
-    def label(self, t0_ns: int, t1_ns: int, label: str) -> None:
-        """Annotate [t0_ns, t1_ns) in device time."""
+    def label(self, t0_ns: int, t1_ns: int, label: str, stream: str = "") -> None:
+        """Annotate [t0_ns, t1_ns) in device time, of one stream or of all."""
         self._check_open()
         if t1_ns <= t0_ns or not label:
             raise InputError(
@@ -126,7 +126,7 @@ class RecordingWriter:
                 reason=Reason.VALUE,
                 hint="a label has a name and ends after it starts",
             )
-        self._add(self._labels, t0_ns, encoding.encode_label(Label(int(t0_ns), int(t1_ns), label)))
+        self._add(self._labels, t0_ns, encoding.encode_label(Label(int(t0_ns), int(t1_ns), label, stream)))
 
     def lasting_label(self, label: Label | None, stream: str = "main") -> None:
         """The label that lasts on `stream`, as far as it has come, or None. It is not lost with a kill.
@@ -137,6 +137,12 @@ class RecordingWriter:
             self._unfinished.pop(stream, None)
         else:
             self._unfinished[stream] = label
+
+    def counts(self, stream: str, counts: Mapping[str, int]) -> None:
+        """What the stream's source received, refused and lost, by cause, up to now; the latest stands."""
+        self._check_open()
+        told = {str(cause): str(count) for cause, count in sorted(counts.items())}
+        self._mcap.add_metadata(f"{encoding.METADATA_COUNTS}{stream}", told)
 
     def flush(self) -> None:
         """Hand everything that was written so far to the operating system."""

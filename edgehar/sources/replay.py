@@ -96,7 +96,7 @@ class ReplaySource:
     def label_at(self, t_dev_ns: int) -> str:
         """The recording's label at a device time; "" where it has none."""
         if self._labels is None:
-            self._labels = tuple(sorted(self.recording.labels, key=lambda label: label.t0_ns))
+            self._labels = tuple(sorted(self.recording.labels_of(self._stream), key=lambda label: label.t0_ns))
         if self._lap_ns and t_dev_ns >= self._first_ns + self._lap_ns:
             t_dev_ns = self._first_ns + (t_dev_ns - self._first_ns) % self._lap_ns
         place = bisect_right(self._labels, t_dev_ns, key=lambda label: label.t0_ns) - 1

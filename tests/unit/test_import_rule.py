@@ -18,7 +18,7 @@ RANKS = (
     {"runtimes", "bundle", "manifest", "archive", "decide"},
     {"pipeline", "many", "config"},
     {"sources", "sinks", "recording"},
-    {"tee", "tally", "live", "testing", "boards", "bench", "warmup"},
+    {"tee", "tally", "live", "label_keys", "capture", "testing", "boards", "bench", "warmup"},
     {"demo"},
     {"cli"},
 )
@@ -126,7 +126,7 @@ def test_pickle_is_read_in_one_place_only():
 
 def test_asyncio_lives_in_the_first_and_the_last_room():
     rooms = {room(path) for path in FILES for module, _ in imports(path) if module.split(".")[0] == "asyncio"}
-    assert rooms <= {"sources", "sinks", "live", "testing", "cli", "demo"}
+    assert rooms <= {"sources", "sinks", "live", "label_keys", "capture", "testing", "cli", "demo"}
 
 
 def test_nothing_is_asserted_outside_tests():
