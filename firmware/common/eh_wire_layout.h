@@ -39,7 +39,7 @@ enum {
 typedef struct {
     uint16_t boot; /* number of this start of the board; another number means that it restarted */
     uint64_t t_us; /* device time since the start; its low 32 bits are the t_us of frames */
-    char chip[12]; /* esp32s3, esp32c6 ...: a chip family of layouts.toml */
+    char chip[12]; /* as ESP-IDF names its targets: esp32s3, esp32c6 ... */
     char firmware[16]; /* version of the firmware */
     char name[32]; /* the name that was given to the board when it was provisioned */
     uint8_t role; /* 0 receiver, 1 sender */
