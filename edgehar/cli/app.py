@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "import": "edgehar.cli.import_:import_",
     "data": "edgehar.cli.data:data",
     "record": "edgehar.cli.record:record",
+    "replay": "edgehar.cli.replay:replay",
     "train": "edgehar.cli.train:train",
     "evaluate": "edgehar.cli.evaluate:evaluate",
     "compress": "edgehar.cli.compress:compress",
