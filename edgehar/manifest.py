@@ -14,7 +14,7 @@ from edgehar.errors import ContractError, InputError, Reason
 from edgehar.types import StreamSpec
 
 SCHEMA_VERSION = 1
-FAMILIES = ("cnn", "dscnn", "fastgrnn", "gru", "l2mu")
+FAMILIES = ("cnn", "csicnn", "dscnn", "fastgrnn", "gru", "l2mu")
 LARGEST = 1e12  # number in a manifest
 MOST_TOLERANT = 10.0  # rate_tolerance of a contract
 QUANT_SCHEMES = ("int8", "int8x16")

@@ -206,6 +206,7 @@ FAMILIES: Mapping[str, Callable[[Mapping[str, Any], Weights, int], Lowered]] = {
     "fastgrnn": _fastgrnn,
     "gru": _gru,
     "cnn": _convnet,
+    "csicnn": _convnet,
     "dscnn": _convnet,
     "l2mu": _l2mu,
 }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MODELS: dict[str, str] = {
     "cnn": "edgehar.models.cnn:CNN",
+    "csicnn": "edgehar.models.csicnn:CsiCNN",
     "dscnn": "edgehar.models.dscnn:DSCNN",
     "fastgrnn": "edgehar.models.fastgrnn:FastGRNN",
     "gru": "edgehar.models.gru:GRU",

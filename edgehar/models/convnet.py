@@ -32,6 +32,14 @@ class ConvUnit(nn.Module):
         """Name of its exported tensors; empty: by its place in the network."""
 
     @property
+    def outputs(self) -> int:
+        return self.conv.out_channels
+
+    @property
+    def groups(self) -> int:
+        return self.conv.groups
+
+    @property
     def kernel(self) -> int:
         return int(self.conv.kernel_size[0])
 
@@ -67,10 +75,10 @@ class ConvUnit(nn.Module):
         return {
             "op": "conv",
             "name": name,
-            "out": self.conv.out_channels,
+            "out": self.outputs,
             "kernel": self.kernel,
             "stride": self.stride,
-            "groups": self.conv.groups,
+            "groups": self.groups,
             "relu": self.relu,
         }
 
@@ -277,7 +285,7 @@ def _restore_body(channels: int, layers: Sequence[Mapping[str, Any]], tensors: M
 def _outputs(trunk: Sequence[ConvUnit | Residual]) -> int:
     """Channels after the last strided or widening convolution; residual blocks keep the count."""
     units = [layer for layer in trunk if isinstance(layer, ConvUnit)]
-    return int(units[-1].conv.out_channels)
+    return units[-1].outputs
 
 
 def _array(tensor: Tensor) -> FloatArray:

@@ -197,6 +197,7 @@ FAMILY_LAYOUTS: Mapping[str, Callable[[Fields, Manifest, int, int], Layout]] = {
     "fastgrnn": _fastgrnn,
     "gru": _gru,
     "cnn": _convnet,
+    "csicnn": _convnet,
     "dscnn": _convnet,
     "l2mu": _l2mu,
 }

@@ -14,6 +14,9 @@ from edgehar.types import FloatArray
 WARP_KNOTS = 5
 """Speeds are drawn at this many points of a window and joined linearly."""
 
+FADE_KNOTS = 5
+"""So are the gains of a faded window, at this many points over its channels."""
+
 
 class Augmenter:
     """Callable on x [b, w, c] in physical units; the same generator state gives the same windows."""
@@ -35,6 +38,13 @@ class Augmenter:
                     turn = turn * (1 + settings.scale * torch.randn(len(x), 1, 1, generator=generator))
                 for triad in unit.triads:
                     x[:, :, triad] = torch.bmm(x[:, :, triad], turn)
+        if settings.loudness:
+            x = x * (settings.loudness * torch.randn(len(x), 1, 1, generator=generator)).exp()
+        if settings.fading:
+            x = fade(x, settings.fading, generator)
+        if settings.noise:
+            level = settings.noise * torch.rand(len(x), 1, 1, generator=generator)
+            x = x + level * self.std * torch.randn(x.shape, generator=generator)
         if settings.jitter:
             x = x + settings.jitter * self.std * torch.randn(x.shape, generator=generator)
         return x
@@ -65,3 +75,18 @@ def time_warp(x: Tensor, log_speed_sd: float, generator: torch.Generator) -> Ten
     rows = left.long().unsqueeze(2).expand(b, w, c)
     before = x.gather(1, rows)
     return before + fraction * (x.gather(1, rows + 1) - before)
+
+
+def fade(x: Tensor, chance: float, generator: torch.Generator) -> Tensor:
+    """Multiply the changes of some windows x [b, w, c] by a random smooth curve over the channels, of RMS 1.
+
+    How strongly, and with which sign, each subcarrier answers to a movement depends on the room; the answer is smooth
+    over frequency as long as the paths are short.
+    """
+    b, _, c = x.shape
+    knots = torch.randn(b, 1, FADE_KNOTS, generator=generator)
+    curve = torch.nn.functional.interpolate(knots, size=c, mode="linear", align_corners=True)
+    curve = curve / curve.square().mean(2, keepdim=True).sqrt()
+    chosen = torch.rand(b, 1, 1, generator=generator) < chance
+    still = x.mean(1, keepdim=True)
+    return torch.where(chosen, still + curve * (x - still), x)

@@ -48,12 +48,14 @@ class Normaliser:
         *,
         channels: Sequence[str] = (),
         magnitudes: bool = False,
+        spread: str = "channel",
         compand: float = 0.0,
         compand_channels: Sequence[str] = (),
         rectify_channels: Sequence[str] = (),
     ) -> Normaliser:
         """Estimate mean and std from training windows x [n, w, c] in float64; compand the named channels, or all.
 
+        With spread "motion" all channels have one deviation, the RMS of what windows deviate from their own means.
         The magnitude of a companded triad is companded, too, and scaled by its root mean square without centring: the
         curve is steep where the sensor rests.
         """
@@ -71,13 +73,16 @@ class Normaliser:
             lifted &= np.isin(channels, compand_channels)
         flat = x.reshape(-1, x.shape[-1])
         mean, std = flat.mean(axis=0, dtype=np.float64), flat.std(axis=0, dtype=np.float64)
+        if spread == "motion":
+            within = x - x.mean(axis=1, keepdims=True)
+            std = np.full(x.shape[-1], np.sqrt(np.square(within, dtype=np.float64).mean()))
         if triads:
             norms = _norms(torch.from_numpy(flat), triads).double()
             at_rest_zero = lifted[np.array(triads)].all(axis=1)
             centre = np.where(at_rest_zero, 0, norms.mean(0).numpy())
             mean = np.concatenate([mean, centre])
-            spread = (norms - torch.from_numpy(centre)).square().mean(0).sqrt().numpy()
-            std = np.concatenate([std, np.where(spread < STEADY_BELOW * np.abs(centre), 1.0, spread)])
+            swing = (norms - torch.from_numpy(centre)).square().mean(0).sqrt().numpy()
+            std = np.concatenate([std, np.where(swing < STEADY_BELOW * np.abs(centre), 1.0, swing)])
             lifted = np.concatenate([lifted, at_rest_zero])
         std = np.where(std < CONSTANT_BELOW, 1.0, std)
         rectified = tuple(list(channels).index(name) for name in rectify_channels)

@@ -12,6 +12,8 @@ OPTIMIZERS = ("adamw", "adam", "nadam", "sgd")
 SCHEDULES = ("onecycle", "cosine", "step", "constant")
 EXACT: dict[str, type] = {"bool": bool, "int": int, "str": str}
 SELECTIONS = ("none", "best-validation")
+SPREADS = ("channel", "motion")
+CHOICES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "select": SELECTIONS, "spread": SPREADS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +23,18 @@ class Augment:
     rotation_rad: SD of the angle about a random axis, one turn per window and body-worn unit.
     scale: SD of a gain per window and unit. jitter: SD of white noise, in channel standard deviations.
     time_warp: SD of the log of a smoothly varying speed; the window keeps its ends.
+    loudness: SD of the log of a gain per window, the same for all channels. noise: white noise whose SD is drawn for
+    each window from 0 to this many channel standard deviations. fading: the chance that the changes of a window are
+    spread over its channels anew, by a random smooth curve: another room.
     """
 
     rotation_rad: float = 0.0
     scale: float = 0.0
     jitter: float = 0.0
     time_warp: float = 0.0
+    loudness: float = 0.0
+    noise: float = 0.0
+    fading: float = 0.0
 
     def __bool__(self) -> bool:
         return any(asdict(self).values())
@@ -44,6 +52,8 @@ class Recipe:
     split's validation subjects to training; then nothing can be selected or calibrated on them.
     With `magnitudes` the Euclidean norm of every x, y, z triad is appended to the channels, before normalisation.
     `compand` is the gain of a logarithmic curve on the normalised `compand_channels` (none named: all); 0 is off.
+    `spread` is what a channel is divided by: its own deviation, or for `motion` the deviation of all channels within
+    windows, so that channels keep their proportions.
     The absolute values of `rectify_channels` are appended to what the network sees.
     """
 
@@ -67,10 +77,11 @@ class Recipe:
     compand_channels: tuple[str, ...] = ()
     rectify_channels: tuple[str, ...] = ()
     magnitudes: bool = False
+    spread: str = "channel"
     augment: Augment = field(default_factory=Augment)
 
     def __post_init__(self) -> None:
-        for name, allowed in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("select", SELECTIONS)):
+        for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise _wrong(name, getattr(self, name), f"one of: {', '.join(allowed)}")
         for name in ("epochs", "batch"):
@@ -103,7 +114,7 @@ class Recipe:
         values = _read(cls, {k: v for k, v in table.items() if k != "augment"}, where)
         if "augment" in table:
             if not isinstance(table["augment"], Mapping):
-                raise _wrong(f"{where}: augment", table["augment"], "a table of rotation_rad, scale, jitter, time_warp")
+                raise _wrong(f"{where}: augment", table["augment"], f"a table of {', '.join(asdict(Augment()))}")
             values["augment"] = Augment(**_read(Augment, table["augment"], f"{where}: augment"))
         try:
             return cls(**values)

@@ -152,6 +152,7 @@ class _Loop:
             train.x,
             channels=train.channels,
             magnitudes=recipe.magnitudes,
+            spread=recipe.spread,
             compand=recipe.compand,
             compand_channels=recipe.compand_channels,
             rectify_channels=recipe.rectify_channels,

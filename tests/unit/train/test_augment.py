@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from edgehar.datasets.triads import units_of
-from edgehar.train.augment import Augmenter, rotations, time_warp
+from edgehar.train.augment import Augmenter, fade, rotations, time_warp
 from edgehar.train.recipe import Augment
 
 TWO_UNITS = [f"{u}.{s}_{a}" for u in ("arm", "leg") for s in ("acc", "gyro") for a in "xyz"]
+CARRIERS = [f"sc{k:+d}.amp" for k in range(4)]
 
 
 def generator(seed=0):
@@ -83,3 +84,32 @@ def test_input_is_untouched_and_seed_decides():
     assert torch.equal(x, kept)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_loudness_is_one_gain_for_a_window():
+    x = torch.randn(20, 8, 4)
+    louder = augmenter(CARRIERS, loudness=0.5)(x, generator(1))
+    gain = (louder / x).reshape(20, -1)
+    torch.testing.assert_close(gain, gain[:, :1].expand_as(gain))
+    assert (gain > 0).all()
+    assert gain[:, 0].log().std() == pytest.approx(0.5, rel=0.5)
+
+
+def test_noise_has_another_level_in_every_window():
+    x = torch.zeros(200, 50, 4)
+    noisy = augmenter(CARRIERS, noise=2.0)(x, generator(1)).std(dim=(1, 2))
+    assert noisy.min() < 0.2
+    assert 1.5 < noisy.max() < 2.2
+
+
+def test_fading_spreads_changes_anew_and_leaves_what_stands_still():
+    still = 3 + torch.arange(30.0)
+    x = still + torch.sin(torch.arange(40.0))[None, :, None].repeat(50, 1, 30)
+    faded = fade(x, 0.5, generator(1))
+    torch.testing.assert_close(faded.mean(1), x.mean(1), rtol=1e-4, atol=1e-4)
+    kept = (faded == x).flatten(1).all(1)
+    assert 10 < kept.sum() < 40
+    curve = ((faded - x.mean(1, keepdim=True)) / (x - x.mean(1, keepdim=True)))[~kept][:, 3]
+    torch.testing.assert_close(curve.square().mean(1), torch.ones(len(curve)), rtol=1e-3, atol=1e-3)
+    assert (curve.diff(dim=1).abs() < 1).all()  # smooth over the channels
+    assert (curve < 0).any()

@@ -102,3 +102,11 @@ def test_a_steady_magnitude_is_not_blown_up():
     gravity /= np.linalg.norm(gravity, axis=-1, keepdims=True) * np.random.default_rng(7).normal(1, 1e-4, (20, 30, 1))
     fitted = Normaliser.fit(gravity.astype(np.float32), channels=("g_x", "g_y", "g_z"), magnitudes=True)
     assert np.abs(fitted(1.1 * gravity.astype(np.float32))[..., 3] - 0.1).max() < 0.01
+
+
+def test_channels_keep_their_proportions_by_the_spread_of_motion():
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal((20, 30, 3)) * [1, 2, 3] + 9 * rng.standard_normal((20, 1, 3))).astype(np.float32)
+    fitted = Normaliser.fit(x, channels=("a", "b", "c"), spread="motion")
+    np.testing.assert_allclose(fitted.std, np.sqrt(14 / 3), rtol=0.1)
+    assert len(set(fitted.std.tolist())) == 1
