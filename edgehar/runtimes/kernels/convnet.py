@@ -1,10 +1,10 @@
 """Convolutional networks (cnn, dscnn) of streams; definition in `edgehar.runtimes.cells.convnet`.
 
-Every layer's input has a buffer of columns [columns, channels], the newest last (`columns`). The columns that a burst of
-samples adds to a layer are computed at once: in one product (`conv_tile`), whose rows are the columns, since taps are
-contiguous in the buffer; or, where a layer's taps and the hop allow it, two by two (`short_conv`). A column has the same
-bits whichever columns it is computed with. All buffers lie in one array, all weights in another; a table has one row
-per layer.
+Every layer's input has a buffer of columns [columns, channels], the newest last (`columns`). The columns that a burst
+of samples adds to a layer are computed at once: in one product (`conv_tile`), whose rows are the columns, since taps
+are contiguous in the buffer; or, where a layer's taps and the hop allow it, two by two (`short_conv`). A column has the
+same bits whichever columns it is computed with. All buffers lie in one array, all weights in another; a table has one
+row per layer.
 
 Roofline: every weight is one multiply-add per new column, two thirds of one in pairs, and is read from L2 once per
 eight columns. Bound by arithmetic from four new columns on; a single column waits for its own additions. Calls between

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgehar.runtimes.kernels.compiler import Indices, Matrix, Table, exact_kernel
-from edgehar.runtimes.kernels.integer_dot import clamped, dequantise_into, quantise_into, rounded
+from edgehar.runtimes.kernels.columns import first_column, move_down
+from edgehar.runtimes.kernels.compiler import Indices, Matrix, Table, exact_kernel, inlined_kernel
+from edgehar.runtimes.kernels.integer_dot import clamped, dequantise_into, rounded
 from edgehar.runtimes.kernels.integer_types import Cells, Values, Weights, WideCells
-from edgehar.runtimes.kernels.integer_vector import GROUP_BYTES, HALF, group_product, padded
+from edgehar.runtimes.kernels.integer_vector import GROUP_BYTES, HALF, group_product, padded, pair_row
 
 # Columns of the table; the last row describes the buffer of output columns only. WEIGHTS counts bytes, BIAS and
 # MULTIPLIER (both of the padded width) count numbers, BUFFER counts cells.
@@ -30,17 +31,14 @@ BURST = 64
 """Samples that are taken through the layers at once."""
 
 
-@exact_kernel
+@inlined_kernel
 def make_room(cells: Cells, row: Indices, size: int, first: int, seen: int, new: int) -> int:
     """Space for `new` columns behind column `seen`: the number of the buffer's first column, moved up if need be."""
-    if seen + new - first <= row[ROOM]:
-        return first
-    kept = int(min(seen - first, row[KEPT]))
-    width, start = row[INPUTS] * size, row[BUFFER] * size
-    source = start + (seen - first - kept) * width
-    for i in range(kept * width):
-        cells[start + i] = cells[source + i]
-    return seen - kept
+    moved = first_column(first, seen, new, row[KEPT], row[ROOM])
+    if moved > first:
+        width, start = row[INPUTS] * size, row[BUFFER] * size
+        move_down(cells, start, start + (moved - first) * width, (seen - moved) * width)
+    return moved
 
 
 @exact_kernel
@@ -74,7 +72,7 @@ def convolve_groups(
                         y[o] += np.int32(w[o]) * value
 
 
-@exact_kernel
+@inlined_kernel
 def round_into(
     cells: Cells, wide: WideCells, at: int, skip: int, acc: Values, numbers: Values, row: Indices, quads: bool,
     columns: int,
@@ -103,7 +101,26 @@ def round_into(
                 y16[o] = np.int16(min(max(v >> shift, low), high))
 
 
-@exact_kernel
+@inlined_kernel
+def quantise_cells(
+    cells: Cells, wide: WideCells, at: int, x: Matrix, first: int, count: int, inverse: np.float32, limit: int,
+    quads: bool,
+) -> None:  # fmt: skip
+    """Cells from `at` on = sat(rint(x inverse)) of samples first ... first + count; NaN, which has no integer, is 0."""
+    n, inputs = count * x.shape[1], x.shape[1]
+    samples = x.reshape(x.size)[first * inputs : first * inputs + n]
+    low, high = np.float32(-limit - 1), np.float32(limit)
+    for i in range(n):
+        v = np.rint(samples[i] * inverse)
+        v = v if v == v else np.float32(0)  # noqa: PLR0124 - not NaN
+        v = min(max(v, low), high)
+        if quads:
+            cells[at + i] = np.uint8(np.int32(v) + HALF)
+        else:
+            wide[at + i] = np.int16(np.int32(v))
+
+
+@inlined_kernel
 def grow(
     x: Matrix, first_sample: int, count: int, inverse: np.float32, plan: Indices, table: Table, weights: Weights,
     numbers: Values, cells: Cells, wide: WideCells, counts: Table, acc: Values,
@@ -113,15 +130,8 @@ def grow(
     quads, row = plan[QUADS] != 0, table[0]
     size = 1 if quads else 2
     first[0] = make_room(cells, row, size, first[0], seen[0], count)
-    at, inputs = row[BUFFER] + (seen[0] - first[0]) * row[INPUTS], x.shape[1]
-    for n in range(count):
-        sample = acc[:inputs]
-        quantise_into(sample, x[first_sample + n], inverse, -plan[LIMIT] - 1, plan[LIMIT])
-        for i in range(inputs):
-            if quads:
-                cells[at + n * inputs + i] = sample[i] + HALF
-            else:
-                wide[at + n * inputs + i] = sample[i]
+    at = row[BUFFER] + (seen[0] - first[0]) * row[INPUTS]
+    quantise_cells(cells, wide, at, x, first_sample, count, inverse, plan[LIMIT], quads)
     seen[0] += count
     for layer in range(len(table) - 1):
         row, into = table[layer], table[layer + 1]
@@ -149,7 +159,7 @@ def grow(
         seen[layer + 1] += new
 
 
-@exact_kernel
+@inlined_kernel
 def classify(
     logits: Matrix, number: int, at: int, scale: np.float32, plan: Indices, width: int, weights: Weights,
     numbers: Values, cells: Cells, wide: WideCells, acc: Values,
@@ -172,10 +182,9 @@ def classify(
         v = rounded((np.int64(total[o]) - zero) * plan[MEAN_MULTIPLIER], plan[MEAN_SHIFT])
         wide[plan[MEAN] + o] = clamped(v, -32768, 32767)
     scores = logits[number]
-    group_product(
-        0, acc, padded(len(scores)), numbers, plan[FC_B], weights, plan[FC_W],
-        cells, 2 * plan[MEAN], 0, 1, (width + 1) // 2,
-    )  # fmt: skip
+    pair_row(
+        acc, padded(len(scores)), numbers, plan[FC_B], weights, plan[FC_W], cells, 2 * plan[MEAN], (width + 1) // 2
+    )
     dequantise_into(scores, acc[: len(scores)], scale)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from edgehar.graph.graph import IntGraph
 from edgehar.graph.intops import IntConv, IntLinear, IntMean
 from edgehar.graph.ops import TENSOR_X
+from edgehar.runtimes.kernels.columns import MOVED_BYTES
 from edgehar.runtimes.kernels.compiler import Engine
 from edgehar.runtimes.kernels.integer_borders import Borders
 from edgehar.runtimes.kernels.integer_conv import (
@@ -70,7 +71,7 @@ def pack_layers(graph: IntGraph, *, quads: bool = HAS_QUADS) -> Layers:
         width = graph.sizes[name]
         room = kept[i] + BURST // stride + 2
         table[i, [INPUTS, BUFFER, KEPT, ROOM]] = width, used, kept[i], room
-        used += vectors_of(room * width + GROUP_BYTES, GROUP_BYTES) * GROUP_BYTES
+        used += vectors_of(room * width + MOVED_BYTES, GROUP_BYTES) * GROUP_BYTES
         if i < len(convs):
             op = convs[i]
             skip = names.index(op.skip) if op.skip else -1

@@ -17,6 +17,7 @@ a quarter or half of the weights' bytes come from L2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -25,7 +26,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from edgehar.runtimes.kernels.compiler import exact_kernel
+from edgehar.runtimes.kernels.compiler import exact_kernel, inlined_kernel
 from edgehar.runtimes.kernels.integer_types import AnyArray, Cells, Int8Array, Int32Array, Values, Weights
 from edgehar.runtimes.kernels.products import tallest
 from edgehar.runtimes.kernels.simd import host_features, vectors_of
@@ -102,48 +103,50 @@ def emit_tile(e: GroupEmitter, rows: int, vectors: int, operands: list[tuple[Any
             e.store_lanes(sums[r * vectors + v], row(out, INT64(r)), v)
 
 
-SHAPES: Final = [(r, v) for v in range(1, WIDEST + 1) for r in HEIGHTS if r * v <= SUMS or r == 1]
+def _tile(shapes: Sequence[tuple[int, int, int]]) -> Any:
+    """An intrinsic with a tile for every (quads, rows, vectors) of `shapes`, chosen by its first three arguments.
 
+    Places and steps are in bytes.
+    """
 
-@intrinsic
-def _group_tile(
-    _: Any, quads: Any, rows: Any, vectors: Any,  # noqa: ARG001
-    out: Any, oo: Any, os: Any, init: Any, io: Any,  # noqa: ARG001
-    matrix: Any, mo: Any, ms: Any, x: Any, xo: Any, xs: Any, groups: Any,  # noqa: ARG001
-) -> Any:  # fmt: skip
-    """A tile for every shape, chosen by its first three arguments; places and steps are in bytes."""
-    i = types.intp
-    signature = types.void(i, i, i, out, i, i, init, i, matrix, i, i, x, i, i, i)
+    @intrinsic
+    def tile(
+        _: Any, quads: Any, rows: Any, vectors: Any,  # noqa: ARG001
+        out: Any, oo: Any, os: Any, init: Any, io: Any,  # noqa: ARG001
+        matrix: Any, mo: Any, ms: Any, x: Any, xo: Any, xs: Any, groups: Any,  # noqa: ARG001
+    ) -> Any:  # fmt: skip
+        i = types.intp
+        signature = types.void(i, i, i, out, i, i, init, i, matrix, i, i, x, i, i, i)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def pointer(k: int) -> Any:
-            array = context.make_array(signature.args[k])(context, builder, arguments[k])
-            return builder.gep(builder.bitcast(array.data, BYTE.as_pointer()), [arguments[k + 1]])
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            def pointer(k: int) -> Any:
+                array = context.make_array(signature.args[k])(context, builder, arguments[k])
+                return builder.gep(builder.bitcast(array.data, BYTE.as_pointer()), [arguments[k + 1]])
 
-        operands = [
-            (pointer(3), arguments[5]),
-            (pointer(6), INT64(0)),
-            (pointer(8), arguments[10]),
-            (pointer(11), arguments[13]),
-        ]
-        end = builder.append_basic_block("tiled")
-        shape = builder.add(builder.mul(arguments[1], INT64(WIDEST + 1)), arguments[2])
-        which = builder.add(builder.mul(shape, INT64(2)), arguments[0])
-        chosen = builder.switch(which, end)
-        for q in (0, 1) if HAS_QUADS else (0,):
-            for r, v in SHAPES:
+            steps = {3: arguments[5], 6: INT64(0), 8: arguments[10], 11: arguments[13]}
+            operands = [(pointer(k), step) for k, step in steps.items()]
+            end = builder.append_basic_block("tiled")
+            shape = builder.add(builder.mul(arguments[1], INT64(WIDEST + 1)), arguments[2])
+            which = builder.add(builder.mul(shape, INT64(2)), arguments[0])
+            chosen = builder.switch(which, end)
+            for q, r, v in shapes:
                 case = builder.append_basic_block(f"tile{r}x{v}")
                 chosen.add_case(INT64(2 * (r * (WIDEST + 1) + v) + q), case)
                 builder.position_at_end(case)
                 emit_tile(GroupEmitter(builder, quads=bool(q)), r, v, operands, arguments[14])
                 builder.branch(end)
-        builder.position_at_end(end)
-        return context.get_dummy_value()
+            builder.position_at_end(end)
+            return context.get_dummy_value()
 
-    return signature, generate
+        return signature, generate
+
+    return tile
 
 
-group_tile: Any = _group_tile
+KINDS: Final = (0, 1) if HAS_QUADS else (0,)
+SHAPES: Final = [(r, v) for v in range(1, WIDEST + 1) for r in HEIGHTS if r * v <= SUMS or r == 1]
+group_tile = _tile([(q, *shape) for q in KINDS for shape in SHAPES])
+row_tile = _tile([(0, 1, v) for v in range(1, WIDEST + 1)])
 
 
 @exact_kernel
@@ -152,7 +155,7 @@ def padded(n: int) -> int:
     return (n + WIDTH - 1) // WIDTH * WIDTH
 
 
-@exact_kernel
+@inlined_kernel
 def _group_product(
     quads: int, out: Values, step: int, init: Values, io: int, matrix: Weights, mo: int, x: Cells, xo: int, xs: int,
     rows: int, groups: int,
@@ -181,6 +184,21 @@ def _group_product(
 
 
 @exact_kernel
+def _pair_row(
+    out: Values, step: int, init: Values, io: int, matrix: Weights, mo: int, x: Cells, xo: int, groups: int
+) -> None:
+    """`group_product` of one row of pairs."""
+    vectors = step // WIDTH
+    v = 0
+    while v < vectors:
+        take, at = min(WIDEST, vectors - v), v * WIDTH * GROUP_BYTES
+        row_tile(
+            0, 1, take, out, at, 0, init, io * GROUP_BYTES + at, matrix, mo + at, step * GROUP_BYTES, x, xo, 0, groups
+        )
+        v += take
+
+
+@exact_kernel
 def plain_group_product(
     quads: int, out: Values, step: int, init: Values, io: int, matrix: Weights, mo: int, x: Cells, xo: int, xs: int,  # noqa: ARG001
     rows: int, groups: int,
@@ -198,7 +216,16 @@ def plain_group_product(
                 total[i] += value * np.int32(row[2 * i])
 
 
+@exact_kernel
+def plain_pair_row(
+    out: Values, step: int, init: Values, io: int, matrix: Weights, mo: int, x: Cells, xo: int, groups: int
+) -> None:
+    """`pair_row` in ordinary loops."""
+    plain_group_product(0, out, step, init, io, matrix, mo, x, xo, 0, 1, groups)
+
+
 group_product: Final = _group_product if SUMS else plain_group_product
+pair_row: Final = _pair_row if SUMS else plain_pair_row
 
 
 def pack_groups(matrix: AnyArray, *, quads: bool) -> AnyArray:
