@@ -48,11 +48,17 @@ def exact_kernel(function: Callable[..., R]) -> Callable[..., R]:
     return _compile(function, False)
 
 
+def inlined_exact_kernel(function: Callable[..., R]) -> Callable[..., R]:
+    """`exact_kernel` that becomes part of its caller."""
+    return _compile(function, False, inline=True)
+
+
 def _compile(function: Callable[..., R], fastmath: set[str] | bool, *, inline: bool = False) -> Callable[..., R]:
     hints = get_type_hints(function, include_extras=True)
     result = _numba_type(hints.pop("return"))
     signature = f"{result}({', '.join(map(_numba_type, hints.values()))})"
-    options = {"cache": CACHE, "nogil": True, "error_model": "numpy", "fastmath": fastmath, "forceinline": inline}
+    options: dict[str, Any] = {"cache": CACHE, "nogil": True, "error_model": "numpy"}
+    options |= {"fastmath": fastmath, "forceinline": inline}
     compiled: Callable[..., R] = njit(signature, **options)(function)
     return compiled
 

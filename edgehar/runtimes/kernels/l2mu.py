@@ -4,6 +4,12 @@ Populations in the order in which they fire: [enc0 [enc1 enc2]] u m h o, each pa
 never fire. Where two populations hear the same spikes, their rows of weights lie side by side and are added in one go;
 what a plain encoder's sample adds is the same for all lanes. Sums have the reference runtime's order and roundings,
 hence its bits (`edgehar.runtimes.kernels.events`).
+
+Output neurons hear h in the same pass as u and h do, one sample later, since nothing hears them; at the end of a window
+or of a push they catch up. Each row of the memory has its own small A: where rows fill vectors, that is `order` masked
+additions a vector.
+Roofline per lane and sample: the spikes of h times the vectors of u, h and o, plus those of m times u's and h's, one
+load and addition each, with weights in the first-level cache.
 """
 
 from __future__ import annotations
@@ -15,8 +21,8 @@ import numpy as np
 
 from edgehar.manifest import Manifest
 from edgehar.runtimes.cells.l2mu import population_sizes
-from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Table, Vector, exact_kernel
-from edgehar.runtimes.kernels.events import fire_leaky, fire_synaptic, gather
+from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Table, Vector, exact_kernel, inlined_exact_kernel
+from edgehar.runtimes.kernels.events import fire_leaky, fire_synaptic, gather, memory_drive, spread_table
 from edgehar.runtimes.kernels.schedule import lane_done, lanes_of
 from edgehar.runtimes.kernels.simd import aligned, pack_rows, vectors_of
 from edgehar.runtimes.kernels.vector import WIDTH
@@ -24,34 +30,29 @@ from edgehar.types import FloatArray, IntArray
 
 FIRST, VECTORS, WORD, WORDS = range(4)
 """Columns of the table of populations: first neuron, vectors of neurons, first word of spikes, words."""
-X_UH, H_UH, M_UM, U_M, M_H, H_O, B_O, ENC0_W, ENC0_B, ENC1_W, ENC1_B, ENC2_W, ENC2_B = range(13)
-"""Places in the packed weights. M_UM: from whose spikes, to whose drives; X is the sample or the last encoder."""
+X_UH, H_UHO, M_U, M_M, U_M, M_H, ENC0_W, ENC1_W, ENC2_W = range(9)
+"""Places in the packed weights. H_UHO: from whose spikes, to whose drives; X is the sample or the last encoder.
+
+M_M: A for the whole memory, or the tiles of `memory_drive`, which hold B too.
+"""
 
 
 @exact_kernel
-def add_weighted(drive: Vector, weights: Vector, at: int, x: Vector) -> None:
-    """Add x [m] times the matrix [m, n] at `at` to drive [n], input by input."""
-    n = len(drive)
+def add_weighted(drive: Vector, n: int, weights: Vector, at: int, x: Vector) -> None:
+    """Add x [m] times the matrix [m, n] at `at` to the first n drives, input by input."""
     for j in range(len(x)):
         row, value = weights[at + j * n : at + (j + 1) * n], x[j]
         for i in range(n):
             drive[i] += value * row[i]
 
 
-@exact_kernel
-def add(drive: Vector, at: int, weights: Vector, bias: int, n: int) -> None:
-    """Add the n values at `bias` to those at `at`."""
-    for i in range(n):
-        drive[at + i] += weights[bias + i]
-
-
-@exact_kernel
+@inlined_exact_kernel
 def fire(
     drive: Vector, at: int, row: Indices, potential: Vector, current: Vector, lane: int, neurons: Vector,
     synaptic: bool, bits: Indices, word: int,
 ) -> int:  # fmt: skip
-    """Advance one population of a lane by its drive; return how many fired. neurons: beta, thr, alpha [3, N]."""
-    size = len(neurons) // 3
+    """Advance one population of a lane by its drive; return how many fired. neurons: beta, thr, alpha, bias [4, N]."""
+    size = len(neurons) // 4
     first = row[FIRST]
     own = lane * size + first
     at_bits = word + row[WORD]
@@ -77,17 +78,30 @@ def encode(
     for j in range(len(x)):
         for i in range(n):
             drive[i] += weights[own + j * n + i] * x[j]
-    add(drive, 0, weights, places[ENC0_B], n)
     total[0] += fire(drive, 0, row, potential, current, lane, neurons, synaptic, bits, word)
     for p in range(1, encoders):
         before, row = populations[p - 1], populations[p]
         n = row[VECTORS] * WIDTH
         for i in range(n):
             drive[i] = 0
-        w, b = (places[ENC1_W], places[ENC1_B]) if p == 1 else (places[ENC2_W], places[ENC2_B])
-        gather(drive, 0, drive, 0, weights, w, row[VECTORS], bits, word + before[WORD], before[WORDS])
-        add(drive, 0, weights, b, n)
+        w = places[ENC1_W] if p == 1 else places[ENC2_W]
+        gather(drive, 0, drive, 0, weights, w, n, row[VECTORS], bits, word + before[WORD], before[WORDS])
         total[p] += fire(drive, 0, row, potential, current, lane, neurons, synaptic, bits, word)
+
+
+@inlined_exact_kernel
+def read_out(
+    k: int, o: Indices, drive: Vector, at: int, potential: Vector, current: Vector, neurons: Vector, synaptic: bool,
+    membrane: bool, bits: Indices, word: int, total: Indices, population: int, score: Matrix,
+) -> None:  # fmt: skip
+    """Fire the output neurons of lane k by the drive at `at` and add to the lane's score."""
+    total[population] += fire(drive, at, o, potential, current, k, neurons, synaptic, bits, word)
+    own = k * (len(neurons) // 4) + o[FIRST]
+    for c in range(score.shape[1]):
+        if membrane:
+            score[k, c] += potential[own + c]
+        else:
+            score[k, c] += np.float32((bits[word + o[WORD] + c // 64] >> (c % 64)) & 1)
 
 
 @exact_kernel
@@ -103,12 +117,13 @@ def advance(
     score: Matrix,
     total: Indices,
     shared: Vector,
-    uh: Vector,
-    um: Vector,
+    drive: Vector,
     out: Vector,
     neurons: Vector,
     weights: Vector,
     places: Indices,
+    spread: Indices,
+    order: int,
     synaptic: bool,
     membrane: bool,
     encoders: int,
@@ -118,68 +133,94 @@ def advance(
 ) -> None:
     """Advance by x [n, D]; potential and current [K, N], bits [K, words], score [K, C]; total [P + 1].
 
-    Drives: shared and uh of u and h, um of u and m, out of o or an encoder.
+    Drives: shared and drive [K, ...] of u, h and o, out of m or an encoder.
     """
-    lanes, classes = score.shape
+    lanes = len(score)
     u, m, h, o = (
         populations[encoders],
         populations[encoders + 1],
         populations[encoders + 2],
         populations[encoders + 3],
     )
-    n_u = u[VECTORS] * WIDTH
-    v_uh, v_um = u[VECTORS] + h[VECTORS], u[VECTORS] + m[VECTORS]
-    size = len(neurons) // 3
+    v_uh, v_uho = u[VECTORS] + h[VECTORS], u[VECTORS] + h[VECTORS] + o[VECTORS]
+    step = v_uho * WIDTH
+    n_u, n_m, n_h, n_o = u[VECTORS] * WIDTH, m[VECTORS] * WIDTH, h[VECTORS] * WIDTH, o[VECTORS] * WIDTH
+    n_uh = n_u + n_h
+    size = len(neurons) // 4
     spikes = bits.reshape(bits.size)
     words = bits.shape[1]
     done = 0
     for n in range(len(x)):
         t = t0 + n
         count = lanes_of(t, window, hop, lanes, active)
-        if t % hop == 0:
-            k = (t // hop) % lanes
-            potential[k * size : (k + 1) * size] = 0
-            current[k * size : (k + 1) * size] = 0
-            bits[k, :] = 0
-            score[k, :] = 0
-        shared[:] = 0
+        fresh = (t // hop) % lanes if t % hop == 0 else -1
+        if fresh >= 0:
+            potential[fresh * size : (fresh + 1) * size] = 0
+            current[fresh * size : (fresh + 1) * size] = 0
+            bits[fresh, :] = 0
+            score[fresh, :] = 0
         if encoders == 0:
-            add_weighted(shared, weights, places[X_UH], x[n])
+            for i in range(n_uh):
+                shared[i] = 0
+            add_weighted(shared, n_uh, weights, places[X_UH], x[n])
+        # All lanes hear h before any hears m: the rows of one matrix at a time stay in the first-level cache.
         for lane in range(count):
             k = active[lane]
-            word = k * words
+            word, own = k * words, k * step
             if encoders > 0:
                 encode(
                     x[n], k, populations, potential, current, out, spikes, word, total, neurons, synaptic, encoders,
                     weights, places,
                 )  # fmt: skip
                 e = populations[encoders - 1]
-                gather(uh, 0, shared, 0, weights, places[X_UH], v_uh, spikes, word + e[WORD], e[WORDS])
-                gather(uh, 0, uh, 0, weights, places[H_UH], v_uh, spikes, word + h[WORD], h[WORDS])
+                gather(drive, own, shared, 0, weights, places[X_UH], n_uh, v_uh, spikes, word + e[WORD], e[WORDS])
+                for i in range(own + n_uh, own + step):
+                    drive[i] = 0
+                gather(drive, own, drive, own, weights, places[H_UHO], step, v_uho, spikes, word + h[WORD], h[WORDS])
             else:
-                gather(uh, 0, shared, 0, weights, places[H_UH], v_uh, spikes, word + h[WORD], h[WORDS])
-            um[:n_u] = uh[:n_u]
-            um[n_u:] = 0
-            gather(um, 0, um, 0, weights, places[M_UM], v_um, spikes, word + m[WORD], m[WORDS])
-            total[encoders] += fire(um, 0, u, potential, current, k, neurons, synaptic, spikes, word)
-            gather(um, n_u, um, n_u, weights, places[U_M], m[VECTORS], spikes, word + u[WORD], u[WORDS])
-            total[encoders + 1] += fire(um, n_u, m, potential, current, k, neurons, synaptic, spikes, word)
-            gather(uh, n_u, uh, n_u, weights, places[M_H], h[VECTORS], spikes, word + m[WORD], m[WORDS])
-            total[encoders + 2] += fire(uh, n_u, h, potential, current, k, neurons, synaptic, spikes, word)
-            out[: o[VECTORS] * WIDTH] = 0
-            gather(out, 0, out, 0, weights, places[H_O], o[VECTORS], spikes, word + h[WORD], h[WORDS])
-            add(out, 0, weights, places[B_O], o[VECTORS] * WIDTH)
-            total[encoders + 3] += fire(out, 0, o, potential, current, k, neurons, synaptic, spikes, word)
-            for c in range(classes):
-                if membrane:
-                    score[k, c] += potential[k * size + o[FIRST] + c]
-                else:
-                    score[k, c] += np.float32((bits[k, o[WORD] + c // 64] >> (c % 64)) & 1)
+                gather(drive, own, shared, 0, weights, places[H_UHO], step, v_uho, spikes, word + h[WORD], h[WORDS])
+        for lane in range(count):
+            k = active[lane]
+            word, own = k * words, k * step
+            w_u, w_m = word + u[WORD], word + m[WORD]
+            if n > 0 and k != fresh:  # of the sample before, whose spikes of h have just been heard
+                read_out(
+                    k, o, drive, own + n_uh, potential, current, neurons, synaptic, membrane, spikes, word, total,
+                    encoders + 3, score,
+                )  # fmt: skip
+            gather(drive, own, drive, own, weights, places[M_U], n_u, u[VECTORS], spikes, w_m, m[WORDS])
+            total[encoders] += fire(drive, own, u, potential, current, k, neurons, synaptic, spikes, word)
+            if order > 0:
+                memory_drive(order, m[VECTORS], out, 0, weights, places[M_M], spikes, w_m, w_u, spread)
+            else:
+                for i in range(n_m):
+                    out[i] = 0
+                gather(out, 0, out, 0, weights, places[M_M], n_m, m[VECTORS], spikes, w_m, m[WORDS])
+                gather(out, 0, out, 0, weights, places[U_M], n_m, m[VECTORS], spikes, w_u, u[WORDS])
+            total[encoders + 1] += fire(out, 0, m, potential, current, k, neurons, synaptic, spikes, word)
+            own += n_u
+            gather(drive, own, drive, own, weights, places[M_H], n_h, h[VECTORS], spikes, w_m, m[WORDS])
+            total[encoders + 2] += fire(drive, own, h, potential, current, k, neurons, synaptic, spikes, word)
             total[len(populations)] += 1
-        k = lane_done(t, window, hop, lanes)
-        if k >= 0:
+        ending = lane_done(t, window, hop, lanes)
+        for lane in range(count):
+            k = active[lane]
+            if k != ending and n < len(x) - 1:
+                continue
+            word, own = k * words, k * step + n_uh
+            for i in range(own, own + n_o):
+                drive[i] = 0
+            gather(
+                drive, own, drive, own, weights, places[H_UHO] + n_uh, step, o[VECTORS], spikes, word + h[WORD],
+                h[WORDS],
+            )  # fmt: skip
+            read_out(
+                k, o, drive, own, potential, current, neurons, synaptic, membrane, spikes, word, total, encoders + 3,
+                score,
+            )  # fmt: skip
+        if ending >= 0:
             ends[done] = t + 1
-            logits[done, :] = score[k]
+            logits[done, :] = score[ending]
             done += 1
 
 
@@ -199,7 +240,7 @@ class L2MUEngine(Engine):
         table = packed.populations
         lanes = -(-manifest.window // hop)
         widths = (table[:, VECTORS] * WIDTH).tolist()
-        u, m, h, _ = widths[-4:]
+        u, _, h, o = widths[-4:]
         self._total = np.zeros(len(table) + 1, np.int64)
         self.counters = (self._total,)
         self.state = (
@@ -208,7 +249,7 @@ class L2MUEngine(Engine):
             np.zeros((lanes, int(table[:, WORDS].sum())), np.int64),
             np.zeros((lanes, len(manifest.labels)), np.float32),
         )
-        drives = aligned(u + h), aligned(u + h), aligned(u + m), aligned(max(widths))
+        drives = aligned(u + h + o), aligned(lanes * (u + h + o)), aligned(max(widths))
         buffers = *self.state, self._total, *drives
         self.kernel = advance
         self.arguments = manifest.window, hop, table, *buffers, *packed.arguments, np.zeros(lanes, np.int64)
@@ -231,11 +272,18 @@ class L2MUEngine(Engine):
 
         synaptic = model["neuron"] == "synaptic"
         alpha = np.clip(per_neuron("alpha", 0), 0, 1) if synaptic else per_neuron("thr", 0) * 0
-        neurons = aligned(3 * int(sum(vectors)) * WIDTH)
-        neurons[:] = np.concatenate([np.clip(per_neuron("beta", 0), 0, 1), per_neuron("thr", np.inf), alpha])
-        packed, places = pack_rows(_matrices(model, weights, sizes), WIDTH)
+        biases = {"o": "b_o", "enc0": "enc0_b", "enc1": "enc1_b", "enc2": "enc2_b"}
+        bias = per_neuron("thr", 0) * 0
+        for (p, n), first in zip(sizes.items(), firsts[0].tolist(), strict=True):
+            if p in biases:
+                bias[first : first + n] = weights[biases[p]].ravel()
+        neurons = aligned(4 * int(sum(vectors)) * WIDTH)
+        neurons[:] = np.concatenate([np.clip(per_neuron("beta", 0), 0, 1), per_neuron("thr", np.inf), alpha, bias])
+        spread = spread_table(model["order"])
+        packed, places = pack_rows(_matrices(model, weights, sizes, tiled=len(spread) > 0), WIDTH)
+        order = model["order"] if len(spread) else 0
         switches = synaptic, model["readout"] == "membrane", len(sizes) - 4
-        return Packed((neurons, packed, np.array(places, np.int64), *switches), table, sizes)
+        return Packed((neurons, packed, np.array(places, np.int64), spread, order, *switches), table, sizes)
 
     def spikes(self) -> dict[str, tuple[int, int]]:
         steps = int(self._total[-1])
@@ -243,7 +291,7 @@ class L2MUEngine(Engine):
 
 
 def _matrices(
-    model: Mapping[str, int], weights: Mapping[str, FloatArray], sizes: Mapping[str, int]
+    model: Mapping[str, int], weights: Mapping[str, FloatArray], sizes: Mapping[str, int], *, tiled: bool
 ) -> list[FloatArray]:
     """Input-major, in the order of the places; two populations that hear the same spikes side by side."""
 
@@ -258,15 +306,14 @@ def _matrices(
     # Every row of the memory has its own A and B on the diagonal; the zeros beside change no sum.
     a = np.kron(np.eye(rows, dtype=np.float32), weights["A"].T)
     b = np.kron(np.eye(rows, dtype=np.float32), weights["B"].reshape(1, order))
-    memory = np.concatenate([padded(weights["E_m"].T), padded(a)], axis=1)
-    core = [beside("E_x", "W_x"), beside("E_h", "W_h"), memory, b, weights["W_m"].T, weights["W_o"].T]
+    if tiled:
+        a = np.tile(np.concatenate([weights["A"].T, weights["B"].reshape(1, order)]), (1, WIDTH // order))
+    heard = [beside("E_x", "W_x"), beside("E_h", "W_h", "W_o")]
+    core = [*heard, weights["E_m"].T, a, b, weights["W_m"].T]
     empty = np.zeros((0, 0), np.float32)
-    encoders = [empty, empty]
+    encoder = empty
     if "enc0" in sizes:
         inputs, pop = weights["enc0_w"].shape
         own = np.kron(np.eye(inputs, dtype=np.float32), np.ones((1, pop), np.float32))
-        encoders = [own * weights["enc0_w"].reshape(1, -1), weights["enc0_b"].reshape(1, -1)]
-    for name in ("enc1", "enc2"):
-        present = name in sizes
-        encoders += [weights[f"{name}_w"].T, weights[f"{name}_b"][None]] if present else [empty, empty]
-    return [*core, weights["b_o"][None], *encoders]
+        encoder = own * weights["enc0_w"].reshape(1, -1)
+    return [*core, encoder, *(weights[f"{name}_w"].T if name in sizes else empty for name in ("enc1", "enc2"))]
