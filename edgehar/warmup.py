@@ -19,7 +19,7 @@ from edgehar.runtimes.c import CRuntime, exported_module
 class Warmed:
     """What was done for one runtime.
 
-    `compiled`: new files in `cache`, 0 where all were there already. `cache`: None where nothing could be kept.
+    `compiled`: new files of code in `cache`, 0 where all were there already. `cache`: None where nothing could be kept.
     """
 
     runtime: str
@@ -53,4 +53,5 @@ def warm_c(bundle: Bundle) -> Warmed | None:
 
 
 def _kernels(cache: Path | None) -> set[Path]:
-    return set(cache.rglob("*.nbc")) if cache else set()
+    """Object code, and what only Numba itself can load."""
+    return {*cache.rglob("*.o"), *cache.rglob("*.nbc")} if cache else set()
