@@ -1,6 +1,6 @@
 """How fast decisions are beside LiteRT and ONNX Runtime, in one run: rows of benchmarks/results/speed.jsonl.
 
-    python benchmarks/speed.py [--l2mu BUNDLE] [--only fastgrnn,cnn,l2mu]
+    python benchmarks/speed.py [--l2mu BUNDLE] [--only fastgrnn,cnn,l2mu,streams]
 
 One thread on one core, processor time, the contestants in turn; outputs are checked against the reference first.
 Peers run a whole window for every decision, in their fastest setting; edgehar runs a hop of window/8 samples.
@@ -28,22 +28,26 @@ from factories import conv, random_bundle  # type: ignore[import-not-found]
 from quantised import quantised  # type: ignore[import-not-found]
 
 from edgehar.bench.latency import HOP, LAST, WINDOW, Latency, measure_latency
+from edgehar.bench.streams import measure_streams
 from edgehar.bench.timing import time_in_turn
 from edgehar.bundle import Bundle, open_bundle
 from edgehar.cli.desk import DESK
+from edgehar.graph.convplan import plan_convnet
 from edgehar.pipeline import Pipeline
 from edgehar.runtimes import make_runtime
+from edgehar.runtimes.kernels.convnet import short_layers
 from edgehar.types import Chunk, StreamSpec
 
 SAMPLES, CHANNELS, HIDDEN, CLASSES = 128, 9, 80, 6
 ROUNDS = 25
+STREAMED_S = 60.0
 
 
 def main() -> None:
     """Measure and merge the rows."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--l2mu", type=Path, help="a trained L2MU bundle; its hop is set to window/8")
-    parser.add_argument("--only", default="fastgrnn,cnn,l2mu")
+    parser.add_argument("--only", default="fastgrnn,cnn,l2mu,streams")
     parser.add_argument("--out", type=Path, default=RESULTS / "speed.jsonl")
     arguments = parser.parse_args()
     only = arguments.only.split(",")
@@ -51,6 +55,9 @@ def main() -> None:
         merge_rows(arguments.out, _fastgrnn())
     if "cnn" in only:
         merge_rows(arguments.out, _cnn())
+    if "streams" in only:
+        for hidden, streams in ((16, 100_000), (80, 40_000)):
+            merge_rows(arguments.out, [_streams(hidden, streams)])
     if "l2mu" in only and arguments.l2mu:
         merge_rows(arguments.out, _l2mu(arguments.l2mu))
 
@@ -80,7 +87,10 @@ def _fastgrnn() -> list[Row]:
 
 
 def _cnn() -> list[Row]:
-    """The package's own `cnn` in its defaults: 50,502 parameters."""
+    """The package's own `cnn` in its defaults: 50,502 parameters. LiteRT's int8 races our float32 and our int8.
+
+    The roofline counts the multiply-adds that are done: two thirds of a convolution's where columns come in pairs.
+    """
 
     def block(name: str, width: int) -> dict[str, object]:
         return {"op": "residual", "body": [conv(name, width, 3, relu=False)]}
@@ -92,19 +102,21 @@ def _cnn() -> list[Row]:
     ]  # fmt: skip
     size = {"window": SAMPLES, "hop": SAMPLES // 8, "channels": CHANNELS, "classes": CLASSES}
     bundle = random_bundle("cnn", **size, layers=layers, golden_windows=64)
-    columns, width, flop = SAMPLES, CHANNELS, 0
-    for layer in layers[:-2]:
-        c = layer["body"][0] if "body" in layer else layer
-        columns = (columns - c["kernel"]) // c["stride"] + 1
-        flop += 2 * columns * c["kernel"] * width * c["out"]
-        width = c["out"]
+    plan = plan_convnet(bundle.manifest.model, SAMPLES)
+    columns, flop = SAMPLES, 0.0
+    for c, paired in zip(plan.convs, short_layers(plan, bundle.manifest), strict=True):
+        columns = (columns - c.kernel) // c.stride + 1
+        flop += 2 * columns * c.kernel * c.inputs * c.out * (2 / 3 if paired else 1)
+    in_int8 = quantised(bundle, "int8")
     told = measure_latency(bundle, ["litert", "ort", "torch"], DESK, rounds=ROUNDS)
-    told8 = measure_latency(bundle, ["litert"], DESK, peer_bundle=quantised(bundle, "int8"), rounds=ROUNDS)
+    told8 = measure_latency(bundle, ["litert"], DESK, peer_bundle=in_int8, rounds=ROUNDS)
+    both8 = measure_latency(in_int8, ["litert"], DESK, rounds=ROUNDS)
     return [
         _ratio("speed.cnn.hop.vs_litert_f32", told, "litert", HOP),
         _ratio("speed.cnn.hop.vs_ort_f32", told, "ort", HOP),
         _ratio("speed.cnn.hop.vs_torch_f32", told, "torch", HOP),
-        _ratio("speed.cnn.hop.vs_litert_int8", told8, "litert", HOP),
+        _ratio("speed.cnn.hop.vs_litert_int8", told8, "litert", HOP, {"ours_dtype": "float32"}),
+        _ratio("speed.cnn_int8.hop.vs_litert_int8", both8, "litert", HOP, {"ours_dtype": "int8"}),
         _roofline("speed.roofline.cnn", told, flop),
     ]
 
@@ -128,6 +140,19 @@ def _l2mu(path: Path) -> list[Row]:
     return [replace(row, command=f"{_command()} --l2mu {path.name}", bundle_sha256=digest) for row in rows]
 
 
+def _streams(hidden: int, streams: int) -> Row:
+    """Streams that one core sustains, by processor time: a minute of so many at 50 Hz, six channels, 128/64."""
+    normalize = [{"op": "normalize", "mean": [0.1] * 6, "std": [1.5] * 6}]
+    bundle = random_bundle(
+        "fastgrnn", window=SAMPLES, hop=SAMPLES // 2, channels=6, classes=CLASSES, hidden=hidden, preprocess=normalize
+    )
+    told = measure_streams(bundle, streams, STREAMED_S)
+    command = f"{_command()} --only streams"
+    extras = {k: v for k, v in told.json().items() if k not in ("machine", "capacity")}
+    extras |= {"load": told.machine["load"], "source": "SIMULATED noise, made outside the measured time"}
+    return Row(f"speed.streams.fastgrnn{hidden}", round(told.capacity), "streams", 0.0, 1, command, extras=extras)
+
+
 def _ratio(name: str, told: Latency, peer: str, ours: str, extras: Mapping[str, object] | None = None) -> Row:
     best = told.best(peer)
     mine, other = told.timings[ours], told.timings[best]
@@ -141,7 +166,7 @@ def _ratio(name: str, told: Latency, peer: str, ours: str, extras: Mapping[str, 
     return Row(name, round(other.cpu_us / mine.cpu_us, 2), "x", 0.0, ROUNDS, _command(), extras=merged)
 
 
-def _roofline(name: str, told: Latency, flop: int) -> Row:
+def _roofline(name: str, told: Latency, flop: float) -> Row:
     """Share of the multiply-adds that a large float32 product of NumPy's BLAS reaches on this core, call included."""
     peak = _peak_flops()
     reached = flop / told.timings[WINDOW].cpu_us * 1e6
@@ -153,25 +178,35 @@ def _roofline(name: str, told: Latency, flop: int) -> Row:
 def _push_over_step(bundle: Bundle, told: Latency) -> Row:
     """One sample through the whole pipeline, over one step of the kernel: a hop's time by its samples.
 
-    Pushes that decide stand apart; the row's value is that of the others, the median of single wall times.
+    Pushes that decide stand apart; the row's value is that of the others, the median of single wall times. Times that
+    jitter by up to 6 ms, which the resampler has to interpolate, stand beside it.
     """
+    step = told.timings[HOP].cpu_us / told.hop
+    between, deciding = _push_us(bundle, jitter_ns=0)
+    jittered, _ = _push_us(bundle, jitter_ns=6_000_000)
+    extras = {"push_us": round(between, 2), "push_decides_us": round(deciding, 2), "step_us": round(step, 3),
+              "push_jittered_us": round(jittered, 2)}  # fmt: skip
+    value = round(between / step, 1)
+    n = bundle.golden["x"][..., 0].size
+    return Row("speed.push_over_step", value, "x", 0.0, n, _command(), extras=extras)
+
+
+def _push_us(bundle: Bundle, jitter_ns: int) -> tuple[float, float]:
+    """Medians of pushes that complete no window, and of those that decide."""
     contract = bundle.manifest.contract
     spec = StreamSpec(contract.kind, contract.channels, contract.rate_hz, contract.units)
     samples = bundle.golden["x"].reshape(-1, 1, CHANNELS).astype(np.float32)
     pipeline = Pipeline(bundle)
     taken: dict[bool, list[float]] = {True: [], False: []}
+    late = np.random.default_rng(0).integers(0, jitter_ns + 1, len(samples)).tolist()
     for i, x in enumerate(samples):
-        t = np.array([i * 20_000_000], np.int64)
+        t = np.array([i * 20_000_000 + late[i]], np.int64)
         chunk = Chunk(spec, t, t, np.array([i]), x, np.zeros(1, np.uint16))
         start = time.perf_counter_ns()
         decided = bool(pipeline.push(chunk))
         if i > SAMPLES:
             taken[decided].append((time.perf_counter_ns() - start) / 1e3)
-    between, deciding = (float(np.median(taken[decided])) for decided in (False, True))
-    step = told.timings[HOP].cpu_us / told.hop
-    extras = {"push_us": round(between, 2), "push_decides_us": round(deciding, 2), "step_us": round(step, 3)}
-    value = round(between / step, 1)
-    return Row("speed.push_over_step", value, "x", 0.0, len(samples), _command(), extras=extras)
+    return float(np.median(taken[False])), float(np.median(taken[True]))
 
 
 def _peak_flops() -> float:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from edgehar.cli.bench_energy import EnergyOptions, MeasuredEnergy, draw_energy, energy_lines, run_energy
+from edgehar.cli.bench_streams import draw_streams, run_streams, streams_lines
 from edgehar.errors import Reason, UsageError
 
 if TYPE_CHECKING:
     from edgehar.bench.energy_estimate import EnergyEstimate
     from edgehar.bench.fresh import Fresh, FreshRun
     from edgehar.bench.latency import Latency
+    from edgehar.bench.streams import StreamsServed
     from edgehar.bundle import Bundle
 
 Report = Callable[[int, int], None] | None
@@ -42,7 +44,7 @@ class Asked:
 
 def bench(
     measure: Annotated[
-        str, typer.Argument(help="What to measure: latency, memory, startup, energy.", show_default=False)
+        str, typer.Argument(help="What to measure: latency, memory, startup, energy, streams.", show_default=False)
     ],
     bundle: Annotated[Path, typer.Argument(help="The model, a .edgehar file.", show_default=False)],
     *,
@@ -57,6 +59,8 @@ def bench(
     duty: Annotated[float, typer.Option(help="energy: share of the time that the device recognises.")] = 1.0,
     asleep_mw: Annotated[float | None, typer.Option(help="energy: power otherwise, in mW; default: idle.")] = None,
     estimate: Annotated[str, typer.Option(help="energy: BOARD:INSTRUCTIONS, computed, nothing measured.")] = "",
+    streams: Annotated[int, typer.Option(help="streams: how many, in one process.")] = 1000,
+    duration: Annotated[float, typer.Option(help="streams: seconds of stream time.")] = 60.0,
     plot: Annotated[Path | None, typer.Option(help="Draw the figures: .png, .svg or .pdf.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
 ) -> None:
@@ -72,7 +76,7 @@ def bench(
     run, lines, draw = MEASURES[measure]
     energy = EnergyOptions(meter, source, runtime, seconds, rounds, battery, duty, asleep_mw, estimate)
     with progress(measure) as report:
-        told = run(Asked(opened, [name for name in against.split(",") if name], 0, 0.0, energy, report))
+        told = run(Asked(opened, [name for name in against.split(",") if name], streams, duration, energy, report))
     if plot is not None:
         draw(told, plot)
     typer.echo(json.dumps(told.json()) if as_json else "\n".join(lines(told)))
@@ -94,6 +98,10 @@ def _fresh(asked: Asked) -> Fresh:
 
 def _energy(asked: Asked) -> MeasuredEnergy | EnergyEstimate:
     return run_energy(asked.bundle, asked.energy, asked.report)
+
+
+def _streams(asked: Asked) -> StreamsServed:
+    return run_streams(asked.bundle, asked.streams, asked.duration_s, asked.report)
 
 
 def _latency_lines(told: Latency) -> list[str]:
@@ -171,5 +179,6 @@ MEASURES: dict[str, tuple[Callable[[Asked], Any], Callable[[Any], list[str]], Ca
     "memory": (_fresh, _memory_lines, _draw_memory),
     "startup": (_fresh, _startup_lines, _draw_startup),
     "energy": (_energy, energy_lines, draw_energy),
+    "streams": (_streams, streams_lines, draw_streams),
 }
 """What can be measured: how, its table, its plot."""
