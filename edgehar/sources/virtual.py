@@ -1,21 +1,27 @@
-"""`virtual:imu`: a simulated sensor on a simulated person, with faults on request. Always marked simulated."""
+"""`virtual:imu`: a simulated sensor on a simulated person, with faults on request. Always marked simulated.
+
+`virtual:csi` is in virtual_csi.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from edgehar.errors import MissingError, Reason, UsageError
+from edgehar.errors import Reason, UsageError
 from edgehar.sources.cyclic import CyclicModel, load_model
 from edgehar.sources.faults import Faults, FaultyLink
 from edgehar.sources.pace import Pace
 from edgehar.sources.script import Script
 from edgehar.sources.uri import SourceUri
 from edgehar.types import Chunk, Flag, FloatArray, StreamSpec
+
+if TYPE_CHECKING:
+    from edgehar.sources.virtual_csi import VirtualCsi
 
 NS_PER_S = 1e9
 PACKET = 5  # samples sent together, as a BLE sensor does
@@ -35,20 +41,18 @@ class Settings:
     faults: Faults = field(default_factory=Faults)
 
 
-def from_uri(uri: SourceUri, expected: StreamSpec | None) -> VirtualImu:
+def from_uri(uri: SourceUri, expected: StreamSpec | None) -> VirtualImu | VirtualCsi:
     """`virtual:imu[?seed=1&loss=0.1&jitter_ms=5&drift_ppm=40&rate_hz=50&duration_s=60&dwell_s=20&person=NAME...]`."""
     del expected  # a sensor is what it is; the contract is checked where the two meet
     if uri.locator == "csi":
-        raise MissingError(
-            f"source '{uri.text}': virtual:csi is not built yet (it comes with the Wi-Fi receivers)",
-            reason=Reason.NOT_INSTALLED,
-            hint="this release simulates virtual:imu",
-        )
+        from edgehar.sources import virtual_csi  # what a wrist sensor needs nothing of
+
+        return virtual_csi.from_uri(uri)
     if uri.locator != "imu":
         raise UsageError(
             f"source '{uri.text}': no virtual sensor is called '{uri.locator}'",
             reason=Reason.UNKNOWN_NAME,
-            hint="write virtual:imu",
+            hint="write virtual:imu or virtual:csi",
         )
     uri.only(*KEYS)
     return VirtualImu(
