@@ -24,7 +24,8 @@ from typing import Self
 import pytest
 
 PROGRAM = Path(sys.executable).with_name("esp32-mock-bootloader")
-FLASH_BEGIN, FLASH_DATA, READ_REG, DEFL_BEGIN, DEFL_DATA, FLASH_MD5, READ_FLASH = 2, 3, 0x0A, 0x10, 0x11, 0x13, 0xD2
+FLASH_BEGIN, FLASH_DATA, FLASH_END, READ_REG = 2, 3, 4, 0x0A
+DEFL_BEGIN, DEFL_DATA, DEFL_END, FLASH_MD5, READ_FLASH = 0x10, 0x11, 0x12, 0x13, 0xD2
 ERASE_FLASH = 0xD0
 QUIET_S = 0.5
 """esptool speaks within this of opening the port; whoever listens for longer listens to the application."""
@@ -45,18 +46,19 @@ def needs_mock() -> None:
 
 
 class MockBoard:
-    """`port` is the path for esptool; `to_board` and `to_host` see every frame and give what is passed on."""
+    """`port` is the path for esptool; `to_board` and `to_host` see every frame and give what is passed on.
 
-    def __init__(self, directory: Path, chip: str | None = "esp32s3") -> None:
+    `front`: an open terminal to serve instead of a pseudo-terminal. `chip` None: nobody answers.
+    """
+
+    def __init__(self, directory: Path, chip: str | None = "esp32s3", front: int | None = None) -> None:
         self.to_board: Change = lambda frame: frame
         self.to_host: Change = lambda frame: frame
         self.hello = b""
         self.commands: list[int] = []
         self._stop = threading.Event()
-        self._master, slave = pty.openpty()
-        tty.setraw(slave)
-        self.port = os.ttyname(slave)
-        os.close(slave)
+        self._status_bytes, self._to_read, self._unread = 2, 0, 0
+        self._master, self.port = _pseudo_terminal() if front is None else (front, "")
         self._mock, self._chip_side = (None, -1) if chip is None else self._start(directory, chip)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -76,6 +78,7 @@ class MockBoard:
 
     def _start(self, directory: Path, chip: str) -> tuple[subprocess.Popen[bytes], int]:
         file = directory / "mock-port"
+        file.unlink(missing_ok=True)
         mock = subprocess.Popen(
             [PROGRAM, "run", "--pty", "--chip", chip, "--port-file", str(file)],
             stdout=subprocess.DEVNULL,
@@ -98,33 +101,61 @@ class MockBoard:
         while not self._stop.is_set():
             ready, now = dict(poll.poll(5)), time.monotonic()
             host = ready.get(self._master, 0)
-            if host & select.POLLIN:
-                silent_since = now
-                if not self._pass(down.push(os.read(self._master, 65536)), self.to_board, self._chip_side):
-                    return
-            elif host & select.POLLHUP:  # nobody has the port open
-                silent_since = now
-                time.sleep(0.002)
-            elif self.hello and now - silent_since > QUIET_S and now - said > HELLO_EVERY_S:
-                os.write(self._master, self.hello)
-                said = now
-            if ready.get(self._chip_side, 0) & select.POLLIN:
-                frames = up.push(os.read(self._chip_side, 65536))
-                if not self._pass(frames, self.to_host, self._master):
-                    return
-
-    def _pass(self, frames: Iterator[bytes], change: Change, end: int) -> bool:
-        for frame in frames:
-            if end == self._chip_side:
-                self.commands.append(frame[1])
             try:
-                changed = change(frame)
+                if host & select.POLLIN:
+                    silent_since = now
+                    for frame in down.push(os.read(self._master, 65536)):
+                        self._from_host(frame)
+                elif host & select.POLLHUP:  # nobody has the port open
+                    silent_since = now
+                    time.sleep(0.002)
+                elif self.hello and now - silent_since > QUIET_S and now - said > HELLO_EVERY_S:
+                    os.write(self._master, self.hello)
+                    said = now
+                if ready.get(self._chip_side, 0) & select.POLLIN:
+                    for frame in up.push(os.read(self._chip_side, 65536)):
+                        self._from_chip(frame)
             except UnpluggedError:
                 os.close(self._master)
-                return False
-            if changed is not None and end >= 0:
-                _write(end, Slip.pack(changed))
-        return True
+                return
+            except OSError:  # unplugged by somebody else
+                return
+
+    def _from_host(self, frame: bytes) -> None:
+        if len(frame) < 8:  # no command, but an acknowledgement within READ_FLASH, which was given in its place
+            return
+        self.commands.append(frame[1])
+        if frame[1] in (FLASH_END, DEFL_END):  # the mock would forget three seconds later that it runs the stub
+            head = bytes([1, frame[1], self._status_bytes, 0]) + bytes(4)
+            _write(self._master, Slip.pack(head + bytes(self._status_bytes)))
+            return
+        changed = self.to_board(frame)
+        if self._mock is not None and changed is not None:
+            _write(self._chip_side, Slip.pack(changed))
+        if frame[1] == READ_FLASH:
+            self._to_read = int.from_bytes(frame[12:16], "little")
+
+    def _from_chip(self, frame: bytes) -> None:
+        if self._unread > 0:
+            self._unread -= len(frame)
+            # The mock gives up when a packet is not acknowledged within 50 ms, which a busy machine does not keep.
+            _write(self._chip_side, Slip.pack((self._to_read - self._unread).to_bytes(4, "little")))
+        elif frame[:2] == bytes([1, READ_FLASH]):
+            self._unread = self._to_read
+        elif frame[:1] == b"\1" and frame[1] in (FLASH_BEGIN, DEFL_BEGIN):
+            self._status_bytes = frame[2]
+        changed = self.to_host(frame)
+        if changed is not None:
+            _write(self._master, Slip.pack(changed))
+
+
+def _pseudo_terminal() -> tuple[int, str]:
+    """The board's end, and the path of the host's, which nobody holds open."""
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    path = os.ttyname(slave)
+    os.close(slave)
+    return master, path
 
 
 def _write(end: int, content: bytes) -> None:

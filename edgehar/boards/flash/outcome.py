@@ -78,12 +78,13 @@ SYMPTOMS = (
         Reason.CONTRACT,
     ),
     Symptom(
-        r"stub flasher|start stub",
+        r"start stub flasher|stub is not supported",
         "the board does not run the flasher's helper program",
         "run the same command again with --no-stub",
     ),
     Symptom(
-        r"stopped responding|Packet content transfer|Invalid head of packet|Invalid SLIP|Corrupt data|Timed out"
+        r"stopped responding|No more data to read|stream stopped|Write timeout"
+        r"|Packet content transfer|Invalid head of packet|Invalid SLIP|Corrupt data|Timed out"
         r"|Failed to write|Failed to enter|Failed to read|Failed to calculate|Invalid data|checksum",
         "the link to the board loses bytes, or the board went away",
         "take a shorter cable without a hub and run the same command again with --baud 115200",
@@ -98,8 +99,9 @@ def failure(output: str, port: str, doing: str) -> EdgeHarError:
         return MissingError(
             "flashing needs the package esptool", reason=Reason.NOT_INSTALLED, hint="pip install 'edgehar[flash]'"
         )
+    why = output[max(0, output.rfind("error occurred")) :]
     for symptom in SYMPTOMS:
-        if re.search(symptom.pattern, output):
+        if re.search(symptom.pattern, why):
             message = f"{port}: {symptom.meaning} ({doing}); esptool: {last_words(output)}"
             return EdgeHarError(message, reason=symptom.reason, hint=symptom.hint.replace("PORT", port))
     return EdgeHarError(f"{port}: {doing} failed; esptool: {last_words(output)}", reason=Reason.VALUE, hint=BOOT_BUTTON)
