@@ -33,10 +33,8 @@ from edgehar.bench.timing import time_in_turn
 from edgehar.bundle import Bundle, open_bundle
 from edgehar.cli.desk import DESK
 from edgehar.graph.convplan import plan_convnet
-from edgehar.graph.convplan import plan_convnet
 from edgehar.pipeline import Pipeline
 from edgehar.runtimes import make_runtime
-from edgehar.runtimes.kernels.convnet import short_layers
 from edgehar.runtimes.kernels.convnet import short_layers
 from edgehar.types import Chunk, StreamSpec
 
