@@ -5,7 +5,8 @@
 Writes speed.start.RUNTIME [s] and speed.rss.RUNTIME [MiB] to results/speed.jsonl: the median of fresh processes on the
 demo's bundle, replaying a recording as fast as it goes, kernels and C module compiled before. The clock stops when the
 first decision has been read; `cpu_s` is user and system time of the whole process, which other work on the machine
-hardly touches. Memory is the largest that was resident (VmHWM; wait4's figure would count this program's own).
+hardly touches. Modules are compiled to bytecode before, as an installer does. Memory is the largest that was resident
+(VmHWM; wait4's figure would count this program's own).
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ def main() -> None:
         if edgehar(["record", "--source", source, "--out", str(recording)]):
             raise SystemExit("nothing was recorded")
         bundle = directory / "out" / BUNDLE.name
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(directory / "bytecode")
         commands = {
             runtime: [sys.executable, "-m", "edgehar", "run", str(bundle), "--source", f"replay:{recording}",
                       "--speed", "0", "--json", "--runtime", runtime]

@@ -104,6 +104,11 @@ def test_any_chunking_gives_identical_decisions(bundle, starts, stream, data):
     assert decisions(pipeline, stream, list(range(1, len(stream)))) == whole
     if starts is not None:
         assert len(whole) == len(starts)
+    pipeline.push_many([part(stream, a, b) for a, b in pairwise([0, *edges, len(stream)])])
+    burst = pipeline.last_judged
+    pipeline.flush()
+    burst += pipeline.last_judged
+    assert [(j.activity, j.scores.logits.tobytes()) for j in burst] == [(entry[0], entry[4]) for entry in whole]
 
 
 @settings(max_examples=25, deadline=None)

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from factories import random_bundle
 from numba import njit
 
+from edgehar.bundle import save_bundle
 from edgehar.machine_code import bind as binding
 from edgehar.machine_code.bind import bind
 from edgehar.machine_code.block import Call, kind_of
@@ -150,12 +152,12 @@ print(np.concatenate(logits).tobytes().hex(), "numba" in sys.modules, "llvmlite"
 
 
 def test_the_second_run_of_a_bundle_has_the_same_bits_and_imports_no_numba(tmp_path: Path):
-    from edgehar.demo import BUNDLE
-
+    bundle = tmp_path / "small.edgehar"
+    save_bundle(random_bundle("gru", window=32, hop=8, channels=3, hidden=11), bundle)
     told = []
     for _ in range(2):
         ran = subprocess.run(
-            [sys.executable, "-c", WARM, str(BUNDLE)], capture_output=True, text=True, check=True, env=dict(os.environ)
+            [sys.executable, "-c", WARM, str(bundle)], capture_output=True, text=True, check=True, env=dict(os.environ)
         )
         told.append(ran.stdout.split())
     assert told[0][0] == told[1][0]
