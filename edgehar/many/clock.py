@@ -27,20 +27,32 @@ STEEPEST = MAX_PPM * 1e-6
 
 @exact_kernel
 def lowest_chord(t: Doubles, y: Doubles, mean: Number) -> Number:
-    """Slope of the chord between an early and a late point that is lowest at the mean time; the first of equals."""
-    n = len(t)
-    best, slope = np.inf, 0.0
+    """Slope of the chord between an early and a late point that is lowest at the mean time; the first of equals.
+
+    Chords by rows of late points, each of which remembers its lowest: no row waits for another, so they vectorise.
+    """
+    n, late = len(t), 0
+    rows = np.empty((4, n))
+    t1, y1, lowest, partner = rows[0], rows[1], rows[2], rows[3]
+    for j in range(n):
+        if t[j] > mean:
+            t1[late], y1[late], lowest[late], partner[late] = t[j] - mean, y[j], np.inf, 0.0
+            late += 1
     for i in range(n):
         if t[i] > mean:
             continue
         t0, y0 = t[i] - mean, y[i]
-        for j in range(n):
-            if t[j] > mean:
-                t1 = t[j] - mean
-                height = (y0 * t1 - y[j] * t0) / (t1 - t0)
-                if height < best:
-                    best, slope = height, (y[j] - y0) / (t1 - t0)
-    return slope
+        for j in range(late):
+            height = (y0 * t1[j] - y1[j] * t0) / (t1[j] - t0)
+            closer = height < lowest[j]
+            lowest[j] = height if closer else lowest[j]
+            partner[j] = float(i) if closer else partner[j]
+    best = 0
+    for j in range(1, late):
+        if lowest[j] < lowest[best] or (lowest[j] == lowest[best] and partner[j] < partner[best]):
+            best = j
+    i = int(partner[best])
+    return (y1[best] - y[i]) / (t1[best] - (t[i] - mean))
 
 
 @exact_kernel
