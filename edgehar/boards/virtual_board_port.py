@@ -220,9 +220,17 @@ class ServedBoard:
         with self._lock:
             self.board.reboot()
 
-    def run_for(self, duration_s: float | None) -> None:
-        """Wait for so many wall seconds, or for Ctrl-C."""
-        self._stop.wait(duration_s)
+    def doing(self) -> str:
+        """What the simulated person does just now."""
+        with self._lock:
+            return self.board.label_at(self.board.now_us / 1e6)
+
+    def truth(self) -> dict[str, float]:
+        """What became of the board's frames so far: counts, and stream seconds."""
+        with self._lock:
+            counts = {"sent": 0, **{str(key): count for key, count in self.board.truth.items()}}
+            starts, stream_s = self.board.boot, self.board.now_us / 1e6
+        return {"stream_s": stream_s, "starts": starts, **counts, "overrun_bytes": self.overrun_bytes}
 
     def _cable(self, *, plugged: bool) -> None:
         if plugged and not self._in:
