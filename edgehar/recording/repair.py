@@ -11,7 +11,6 @@ from edgehar.recording import encoding
 from edgehar.recording.encoding import Label
 from edgehar.recording.reader import Recording, chunk_of, keep_longest
 from edgehar.recording.walk import Payload, TornChunk, walk
-from edgehar.recording.writer import RecordingWriter
 from edgehar.types import Flag
 
 
@@ -33,6 +32,8 @@ def repair(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Repaire
             reason=Reason.TRUNCATED,
             hint="record it again: edgehar record",
         )
+    from edgehar.recording.writer import RecordingWriter  # brings mcap's writer along: 30 ms of a run's start
+
     samples = lost = 0
     labels: dict[tuple[int, str, str], Label] = {}
     gap_before: set[str] = set()
