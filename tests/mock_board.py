@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import operator
 import os
 import pty
 import select
+import struct
 import subprocess
 import sys
 import threading
@@ -30,6 +32,7 @@ ERASE_FLASH = 0xD0
 QUIET_S = 0.5
 """esptool speaks within this of opening the port; whoever listens for longer listens to the application."""
 HELLO_EVERY_S = 0.1
+GIVEN_UP_S = 0.5
 FLASH_4_MB, FLASH_8_MB = 0x164020, 0x174020  # JEDEC numbers: the third byte is the logarithm of the size
 FOUR_MB = 4 << 20
 
@@ -57,7 +60,8 @@ class MockBoard:
         self.hello = b""
         self.commands: list[int] = []
         self._stop = threading.Event()
-        self._status_bytes, self._to_read, self._unread = 2, 0, 0
+        self._status_bytes = 2
+        self._read: Read | None = None
         self._master, self.port = _pseudo_terminal() if front is None else (front, "")
         self._mock, self._chip_side = (None, -1) if chip is None else self._start(directory, chip)
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -112,6 +116,8 @@ class MockBoard:
                 elif self.hello and now - silent_since > QUIET_S and now - said > HELLO_EVERY_S:
                     os.write(self._master, self.hello)
                     said = now
+                if self._read is not None and (again := self._read.again()):
+                    _write(self._chip_side, Slip.pack(again))
                 if ready.get(self._chip_side, 0) & select.POLLIN:
                     for frame in up.push(os.read(self._chip_side, 65536)):
                         self._from_chip(frame)
@@ -130,23 +136,67 @@ class MockBoard:
             _write(self._master, Slip.pack(head + bytes(self._status_bytes)))
             return
         changed = self.to_board(frame)
-        if self._mock is not None and changed is not None:
-            _write(self._chip_side, Slip.pack(changed))
+        if self._mock is None or changed is None:
+            return
         if frame[1] == READ_FLASH:
-            self._to_read = int.from_bytes(frame[12:16], "little")
+            self._read = Read(changed)
+        _write(self._chip_side, Slip.pack(changed))
 
     def _from_chip(self, frame: bytes) -> None:
-        if self._unread > 0:
-            self._unread -= len(frame)
-            # The mock gives up when a packet is not acknowledged within 50 ms, which a busy machine does not keep.
-            _write(self._chip_side, Slip.pack((self._to_read - self._unread).to_bytes(4, "little")))
-        elif frame[:2] == bytes([1, READ_FLASH]):
-            self._unread = self._to_read
-        elif frame[:1] == b"\1" and frame[1] in (FLASH_BEGIN, DEFL_BEGIN):
+        if self._read is not None:
+            for told in self._read.take(frame):
+                _write(self._master, Slip.pack(told))
+            _write(self._chip_side, Slip.pack(self._read.acknowledgement()))
+            if self._read.done:
+                self._read = None
+            return
+        if frame != b"OHAI" and (frame[0] != 1 or int.from_bytes(frame[2:4], "little") != len(frame) - 8):
+            return  # the mock's MD5 after a read: the host has one already
+        if frame[:1] == b"\1" and frame[1] in (FLASH_BEGIN, DEFL_BEGIN):
             self._status_bytes = frame[2]
         changed = self.to_host(frame)
         if changed is not None:
             _write(self._master, Slip.pack(changed))
+
+
+class Read:
+    """One READ_FLASH of the stub: its answer, packets of data, and the MD5 of all.
+
+    The mock gives up when a packet is not acknowledged within 50 ms, which a busy machine does not always keep. Then
+    the rest is asked for again, and the MD5 made here.
+    """
+
+    def __init__(self, request: bytes) -> None:
+        self.offset, self.size, self.packet, self.in_flight = struct.unpack_from("<IIII", request, 8)
+        self.held, self.asked_at, self.begun, self.answered, self.done = b"", 0, time.monotonic(), False, False
+        self._answer_due = True
+
+    def take(self, frame: bytes) -> Iterator[bytes]:
+        """What the host gets for a frame of the chip's."""
+        self.begun = time.monotonic()
+        if self._answer_due:
+            self._answer_due = False
+            if not self.answered:
+                self.answered = True
+                yield frame
+        else:
+            self.held += frame
+            yield frame
+            if len(self.held) == self.size:
+                self.done = True
+                yield hashlib.md5(self.held).digest()
+
+    def acknowledgement(self) -> bytes:
+        """Of everything since the last request."""
+        return struct.pack("<I", len(self.held) - self.asked_at)
+
+    def again(self) -> bytes | None:
+        """The request for the rest, when the mock has fallen silent."""
+        if time.monotonic() - self.begun < GIVEN_UP_S:
+            return None
+        self.begun, self._answer_due, self.asked_at = time.monotonic(), True, len(self.held)
+        rest = struct.pack("<IIII", self.offset + self.asked_at, self.size - self.asked_at, self.packet, self.in_flight)
+        return struct.pack("<BBHI", 0, READ_FLASH, len(rest), 0) + rest
 
 
 def _pseudo_terminal() -> tuple[int, str]:
