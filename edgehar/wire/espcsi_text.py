@@ -169,8 +169,8 @@ class TextDecoder:
         meta["first_word_invalid"] = ((dialect == CSI_TOOL) | (columns[:, FIRST_WORD] != 0)) & ~PACKED[dialect]
         meta["host_s"] = np.nan
         appended = (dialect == CSI_TOOL) & (rows.tail[:, 1] > rows.tail[:, 0])
-        for row in np.flatnonzero(appended).tolist():
-            meta["host_s"][row] = _seconds(text[rows.tail[row, 0] : rows.tail[row, 1]])
+        if appended.any():
+            meta["host_s"][appended] = [_seconds(text[begin:end]) for begin, end in rows.tail[appended].tolist()]
         return meta
 
 
