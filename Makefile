@@ -9,12 +9,13 @@ VENV := .venv
 TFLITE_VENV := .venv-tflite
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-slow lint format accuracy demo-bundle bench bench-check readme clean
+.PHONY: help demo test test-slow soak lint format accuracy demo-bundle bench bench-check readme clean
 
 help:
 	@echo "make demo         live recognition of a real recording of a person the model never saw"
 	@echo "make test         the whole suite, in its own environment"
 	@echo "make test-slow    emulators, clean installs, kills"
+	@echo "make soak         fuzz the decoders for ten minutes each"
 	@echo "make lint         ruff and mypy --strict"
 	@echo "make accuracy     train and measure the accuracy table (hours), ACCURACY_ARGS=\"--data DIR\"; make readme shows it"
 	@echo "make bench        measure speed, start-up, memory, parsing and instruction counts; put them into the pages"
@@ -47,6 +48,9 @@ test: $(VENV)/ready
 test-slow: $(VENV)/ready $(TFLITE_VENV)/ready
 	EDGEHAR_TFLITE_PYTHON="$$(test -f $(TFLITE_VENV)/ready && echo "$$PWD/$(TFLITE_VENV)/bin/python")" \
 	    $(VENV)/bin/python -m pytest -m slow $(PYTEST_ARGS)
+
+soak: $(VENV)/ready
+	EDGEHAR_FUZZ_S=600 $(VENV)/bin/python -m pytest -m slow tests/fuzz tests/firmware/test_core_fuzz.py $(PYTEST_ARGS)
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .

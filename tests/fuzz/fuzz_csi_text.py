@@ -65,5 +65,6 @@ def fuzz(data):
 
 
 if __name__ == "__main__":
+    scan(b"\n")  # compiles, which is no input's fault
     atheris.Setup(sys.argv, fuzz)
     atheris.Fuzz()

@@ -47,7 +47,7 @@ def fuzz(tmp_path):
 
     def run(*options):
         done = subprocess.run(
-            [sys.executable, TARGET, "-seed=1", "-max_len=8192", "-timeout=20", "-dict=words", *options, "corpus"],
+            [sys.executable, TARGET, "-seed=1", "-max_len=8192", "-timeout=300", "-dict=words", *options, "corpus"],
             cwd=tmp_path,
             capture_output=True,
             text=True,
