@@ -52,7 +52,7 @@ def lowest_chord(t: Doubles, y: Doubles, mean: Number) -> Number:
         if lowest[j] < lowest[best] or (lowest[j] == lowest[best] and partner[j] < partner[best]):
             best = j
     i = int(partner[best])
-    return (y1[best] - y[i]) / (t1[best] - (t[i] - mean))
+    return float((y1[best] - y[i]) / (t1[best] - (t[i] - mean)))
 
 
 @exact_kernel
