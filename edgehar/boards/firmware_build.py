@@ -29,7 +29,7 @@ def firmware_sources() -> Path:
     """The directory `firmware`: inside the installed package, or beside it in a clone. Raises MissingError."""
     package = Path(edgehar.__file__).parent
     for place in (package / "firmware", package.parent / "firmware"):
-        if (place / PROJECT).is_dir():
+        if (place / "common").is_dir():
             return place
     raise MissingError(
         "this installation has no firmware sources",

@@ -100,3 +100,10 @@ def test_what_a_format_needs_is_named_outside_the_clone(device, tmp_path):
     assert done.returncode == 3
     assert "pip install 'edgehar[export]'" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_the_firmware_can_be_built_outside_the_clone(device, tmp_path):
+    command = (device.with_name("edgehar"), "firmware", "build", "--dry-run", "--with", "docker")
+    line = call(*command, cwd=tmp_path)
+    assert f"{device.parents[1]}/lib/" in line  # the sources that the wheel brought
+    assert "edgehar/firmware:/firmware:ro" in line
