@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from edgehar.errors import InputError, MissingError, Reason
 from edgehar.types import IntArray
+from edgehar.wire.codec import FrameDecoder
 from edgehar.wire.frames import Cause, CsiFrames
 from edgehar.wire.text_dialects import SAMPLE_BYTES, AnyDecoder, detect, open_decoder
 
 PIECE_BYTES = 1 << 20
-SUFFIXES = (".csv", ".txt", ".log", ".jsonl", ".data")
+SUFFIXES = (".csv", ".txt", ".log", ".jsonl", ".data", ".bin")
 GZIP = ".gz"
 
 
@@ -26,7 +27,8 @@ class Take:
     """One file: how it is read, and what it holds of whom.
 
     counts and losses are the decoder's; first_bad: line and cause of the first few bad rows. layouts [n], which index
-    `names`, mac_hash [n] and t_us [n] have an entry for each frame; invalid: whether any first word was.
+    `names`, mac_hash [n] and t_us [n] have an entry for each frame; invalid: whether any first word was. simulated: the
+    board said that no radio was behind it.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class Take:
     mac_hash: NDArray[np.uint32]
     t_us: NDArray[np.uint32]
     invalid: bool
+    simulated: bool
 
     def frames(self) -> Iterator[CsiFrames]:
         """The frames once more."""
@@ -82,12 +85,13 @@ def survey(path: Path, dialect: str, salt: str, layout: str) -> Take:
         layout=layout,
         counts=decoder.counts,
         losses=Counter({str(loss): count for loss, count in losses.items()}),
-        first_bad=decoder.first_bad,
+        first_bad=getattr(decoder, "first_bad", []),
         names=tuple(names),
         layouts=np.concatenate(layouts),
         mac_hash=np.concatenate(senders),
         t_us=np.concatenate(times),
         invalid=invalid,
+        simulated=isinstance(decoder, FrameDecoder) and decoder.simulated,
     )
 
 

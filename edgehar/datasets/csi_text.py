@@ -66,7 +66,8 @@ def open_csi(path: Path, options: ImportOptions) -> Source:
         )
     layout, field = choose_field(layouts, choice.field)
     invalid = any(part.take.invalid for part in parts)
-    spec = csi_spec(layout, field, 1.0, first_word_invalid=invalid)
+    simulated = any(part.take.simulated for part in parts)
+    spec = csi_spec(layout, field, 1.0, first_word_invalid=invalid, simulated=simulated)
     parts = [part for part in parts if any(fits(name, field, spec) for name in _layouts(part))]
     rates = [measured_rate_hz(_clock(part, field, spec).t_ns) for part in parts]
     spec = replace(spec, rate_hz=options.rate_hz or round(float(np.median(rates)), 1) or 1.0)

@@ -1,4 +1,4 @@
-"""Which decoder reads a text: by name, or by what its first lines look like."""
+"""Which decoder reads a capture: by name, or by what its beginning looks like."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import re
 
 from edgehar.errors import InputError, Reason, UsageError
 from edgehar.wire.adr018 import MAGIC, Adr018Decoder
+from edgehar.wire.codec import FrameDecoder
 from edgehar.wire.espcsi_rows import AGAIN
 from edgehar.wire.espcsi_text import TextDecoder
 from edgehar.wire.number_rows import NUMBER_DIALECTS, NumberRowDecoder
 
 ESPCSI, ADR018 = "espcsi", "adr018"
-TEXT_DIALECTS = (ESPCSI, ADR018, *NUMBER_DIALECTS)
+BINARY = "edgehar"  # frames of our own firmware, as raw=FILE of a live source keeps them
+TEXT_DIALECTS = (ESPCSI, ADR018, BINARY, *NUMBER_DIALECTS)
 SAMPLE_BYTES = 1 << 16
 _FEW_NUMBERS = 16  # a row of numbers has more; a line of a boot log has not
 
-AnyDecoder = TextDecoder | Adr018Decoder | NumberRowDecoder
+AnyDecoder = TextDecoder | Adr018Decoder | NumberRowDecoder | FrameDecoder
 
 
 def open_decoder(dialect: str, salt: str = "", layout: str = "") -> AnyDecoder:
@@ -24,6 +26,8 @@ def open_decoder(dialect: str, salt: str = "", layout: str = "") -> AnyDecoder:
         return TextDecoder(salt, layout)
     if dialect == ADR018:
         return Adr018Decoder(layout)
+    if dialect == BINARY:
+        return FrameDecoder()
     if dialect in NUMBER_DIALECTS:
         return NumberRowDecoder(dialect, layout)
     raise UsageError(
@@ -34,12 +38,15 @@ def open_decoder(dialect: str, salt: str = "", layout: str = "") -> AnyDecoder:
 
 
 def detect(sample: bytes, where: str) -> str:
-    """The dialect of a text by its first SAMPLE_BYTES; an InputError names the place where none is known.
+    """The dialect of a capture by its first SAMPLE_BYTES; an InputError names the place where none is known.
 
     The first line that only one dialect writes decides: boot logs may stand before it.
     """
     if AGAIN in sample:
         return ESPCSI
+    binary = FrameDecoder()
+    if binary.push(sample) or binary.hello is not None or binary.heartbeat is not None:
+        return BINARY
     lines = [line.rstrip(b"\r") for line in sample[:SAMPLE_BYTES].split(b"\n")]
     for line in lines:
         if line.startswith(b"{") and b'"magic"' in line and MAGIC[:-1].encode() in line:

@@ -199,3 +199,16 @@ def test_a_receiver_that_counts_twice_a_frame_loses_nothing():
     assert times.seq.tolist() == [0, 1, 2, 4]
     untold = times_of(np.arange(3, dtype=np.uint32), np.full(3, UNKNOWN_SEQ), 100.0)
     assert (untold.seq.tolist(), untold.flags.any()) == ([0, 1, 2], False)
+
+
+def test_bytes_that_a_live_source_kept_are_imported_with_their_mark(tmp_path):
+    from edgehar.boards.virtual_board import BoardSettings, VirtualBoard
+    from edgehar.sources.virtual_csi_radio import RadioSettings
+
+    board = VirtualBoard(BoardSettings(RadioSettings(rate_hz=50.0), baud=0))
+    (tmp_path / "all.bin").write_bytes(board.read_until(10_000_000))
+    assert main(["import", "csi", str(tmp_path / "all.bin"), "--out", str(tmp_path / "d")]) == 0
+    (recording,) = (tmp_path / "d" / "recordings").iterdir()
+    opened = Recording.open(recording)
+    assert opened.specs["main"].simulated
+    assert len(opened.read()) > 400
