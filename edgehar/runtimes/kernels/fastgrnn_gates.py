@@ -54,9 +54,9 @@ def unit_rows(b_z: FloatArray, b_h: FloatArray) -> FloatArray:
 
 
 def within_reach(b_z: FloatArray, b_h: FloatArray) -> bool:
-    """Whether one exponential gives both gates."""
+    """Whether one exponential gives both gates, on this CPU and with these biases."""
     distance = np.abs(b_h.astype(np.float64) - b_z) * np.log2(np.e)
-    return bool((distance <= FARTHEST).all())
+    return SUMS > 0 and bool((distance <= FARTHEST).all())
 
 
 @intrinsic
