@@ -130,7 +130,7 @@ class Pipeline:
         self._spec: StreamSpec | None = None
         self._view: View | None = None
         self._simulated = False  # of the segment that runs, or of the one that follows it: the mark is never lost
-        self._ended = False
+        self._ended: bool = False
         self.device_clock.reset()
         self._rate.reset()
         self._resampler.reset()
