@@ -76,6 +76,7 @@ class Pipeline:
         self._span_ns = int(self._resampler.grid.offset_ns(manifest.window - 1))
         self._decider = Decider(manifest.labels, manifest.decision)
         self._no_logits = np.full(len(manifest.labels), np.nan, np.float32)
+        self._ended = True  # as is a stream that never began
         self._begin_stream()
 
     @property
@@ -130,7 +131,7 @@ class Pipeline:
         self._spec: StreamSpec | None = None
         self._view: View | None = None
         self._simulated = False  # of the segment that runs, or of the one that follows it: the mark is never lost
-        self._ended: bool = False
+        self._ended = False
         self.device_clock.reset()
         self._rate.reset()
         self._resampler.reset()
