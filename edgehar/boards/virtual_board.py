@@ -99,6 +99,11 @@ class VirtualBoard:
         """True time of the last `read_until`."""
         return int(self._now_us)
 
+    @property
+    def speaks(self) -> bool:
+        """Whether it has started and is not silent for good."""
+        return self._now_us >= self._speaks_us and not self.settings.faults.silent
+
     def label_at(self, t_s: float) -> str:
         """What the simulated person was doing at true time `t_s`."""
         return self._radio.label_at(t_s)

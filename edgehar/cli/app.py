@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "boards": "edgehar.cli.boards:boards",
     "firmware": "edgehar.cli.firmware:firmware",
     "flash": "edgehar.cli.flash:flash",
+    "doctor": "edgehar.cli.doctor:doctor",
     "virtual": "edgehar.cli.virtual:virtual",
     "repair": "edgehar.cli.repair:repair",
 }
