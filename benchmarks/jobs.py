@@ -16,6 +16,7 @@ from edgehar.bundle import save_bundle
 from edgehar.datasets.audit import audit
 from edgehar.datasets.dataset import Dataset
 from edgehar.datasets.splits import GroupFold, Split, load_split
+from edgehar.datasets.uniform import UniformStream
 from edgehar.datasets.windowset import WindowSet
 from edgehar.train.bundling import Sensor, make_bundle
 from edgehar.train.classes import class_table
@@ -140,7 +141,7 @@ def _save(job: Job, trained: Trained, parts: Parts, split: Split, stamps: tuple[
     bundle = make_bundle(
         trained,
         parts,
-        Sensor.of(dataset),
+        Sensor.of(dataset, UniformStream.of(dataset, plan.task.rate_hz)),
         model_id=f"{plan.task.name}-{plan.model}-fold{job.fold}-seed{job.seed}",
         provenance={
             "dataset": split.dataset,

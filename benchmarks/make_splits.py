@@ -2,7 +2,8 @@
 
     python benchmarks/make_splits.py --datasets DIR [--check]
 
-DIR holds the imported datasets as uci_har, wisdm, motionsense, dsads and seglearn; those that are absent are skipped.
+DIR holds the imported datasets as uci_har, wisdm, motionsense, dsads, seglearn, fition6, tvat7 and uabc4; those that
+are absent are skipped.
 --check compares instead of writing and exits with 1 where a committed split would change.
 """
 
@@ -16,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgehar.datasets.dataset import Dataset
-from edgehar.datasets.splits import Split, hold_out, make_split, save_split
+from edgehar.datasets.splits import GroupFold, Split, hold_out, make_split, save_split
 
 SPLITS = Path(__file__).parent / "splits"
 SEEDS = (0, 1, 2)
@@ -38,11 +39,24 @@ def splits_of(dataset: Dataset) -> Iterator[tuple[str, Split]]:
         case "motionsense":
             for seed in SEEDS:
                 yield f"motionsense.subject5.seed{seed}.json", make_split(dataset, "subject", k=5, seed=seed)
+        case "fition6":
+            yield "fition6.person.json", make_split(dataset, "loso")
+            yield "fition6.room.json", make_split(dataset, "environment")
+        case "tvat7":
+            yield "tvat7.session.json", make_split(dataset, "session", k=6)
+        case "uabc4":
+            yield "uabc4.crossdate.json", _later(make_split(dataset, "environment"))
         case "dsads" | "seglearn":
             for seed in SEEDS:
                 yield f"{dataset.name}.loso.seed{seed}.json", make_split(dataset, "loso", seed=seed)
             if dataset.name == "seglearn":
                 yield "seglearn.demo.json", replace(hold_out(dataset, [DEMO_PERSON]), name="seglearn.demo")
+
+
+def _later(split: Split) -> Split:
+    """Only the fold that tests on what was recorded last: nobody trains on the future."""
+    folds = [fold for fold in split.folds if isinstance(fold, GroupFold)]
+    return replace(split, name=f"{split.dataset}.crossdate", folds=(max(folds, key=lambda fold: fold.test[-1]),))
 
 
 def main() -> int:

@@ -31,7 +31,8 @@ GENERATION = 1
 class Task:
     """A dataset, its windows and its split file, in whose name `{seed}` stands for the run's seed.
 
-    `classes` is a list of labels, or new label -> labels merged into it.
+    `classes` is a list of labels, or new label -> labels merged into it. `rate_hz`: of the stream that windows are cut
+    from, 0 for the dataset's own.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Task:
     window: int
     hop: int
     classes: tuple[str, ...] | Mapping[str, list[str]] = ()
+    rate_hz: float = 0.0
 
     def split_file(self, seed: int) -> str:
         """Name of the split that the run with this seed uses."""
@@ -64,12 +66,21 @@ class Plan:
         """Names the runs with this seed in the cache: equal for equal work, whatever the row is called."""
         work = {
             "generation": GENERATION,
-            "task": {**asdict(self.task), "title": "", "split": _sha256(HERE / "splits" / self.task.split_file(seed))},
+            "task": {
+                **_without_zero_rate(asdict(self.task)),
+                "title": "",
+                "split": _sha256(HERE / "splits" / self.task.split_file(seed)),
+            },
             "model": self.model,
             "settings": {} if self.model == "rf" else changes(self.settings.to_dict(), Settings().to_dict()),
             "test_selected": self.test_selected,
         }
         return hashlib.sha256(json.dumps(work, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _without_zero_rate(task: dict[str, Any]) -> dict[str, Any]:
+    """So that rows of tasks that name no rate keep their cached results."""
+    return {name: value for name, value in task.items() if name != "rate_hz" or value}
 
 
 def changes(table: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,7 +140,8 @@ def load_dataset_dir(task: Task, data: Path, cache: Path) -> Path:
 
 def load_windows(task: Task, dataset: Path, cache: Path) -> WindowSet:
     """The task's windows, cut once; x is mapped from disk so that parallel jobs share it."""
-    key = json.dumps([dataset.name, task.window, task.hop, task.classes], sort_keys=True)
+    cut = [dataset.name, task.window, task.hop, task.classes, *([task.rate_hz] if task.rate_hz else [])]
+    key = json.dumps(cut, sort_keys=True)
     folder = cache / "windows" / hashlib.sha256(key.encode()).hexdigest()[:16]
     with locked(folder.parent):
         if not (folder / "head.json").exists():
@@ -145,9 +157,12 @@ ARRAYS = ("y", "subject", "recording", "start")
 
 def _cut_and_store(task: Task, dataset: Path, folder: Path) -> None:
     from edgehar.datasets.dataset import Dataset
+    from edgehar.datasets.uniform import UniformStream
     from edgehar.train.classes import cut_classes
 
-    windows = cut_classes(Dataset.open(dataset), window=task.window, hop=task.hop, classes=task.classes)
+    opened = Dataset.open(dataset)
+    stream = UniformStream.of(opened, task.rate_hz)
+    windows = cut_classes(opened, window=task.window, hop=task.hop, classes=task.classes, stream=stream)
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("x", *ARRAYS):
         np.save(folder / f"{name}.npy", getattr(windows, name))

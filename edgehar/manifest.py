@@ -189,7 +189,7 @@ def _contract(f: Fields) -> Contract:
         channels=f.texts("channels"),
         units=f.texts("units"),
         rate_hz=f.number("rate_hz", low=0.0, above=True),
-        axes=f.text("axes"),
+        axes=f.text("axes", empty=True),
         placement=f.text("placement", empty=True),
         rate_tolerance=f.number("rate_tolerance", low=0.0, high=MOST_TOLERANT),
         delay_samples=f.integer("delay_samples", low=0),

@@ -13,7 +13,7 @@ from itertools import groupby
 
 import numpy as np
 
-from edgehar.bundle import Bundle, check_contract
+from edgehar.bundle import Bundle, Contract, check_contract
 from edgehar.clock import Clock
 from edgehar.decide import NOTHING, Decider, Verdict
 from edgehar.dsp.graph import Preprocess
@@ -152,9 +152,7 @@ class Pipeline:
 
     def _accept(self, spec: StreamSpec) -> None:
         if spec != self._spec:
-            contract = self.manifest.contract
-            self._view = stream_view(spec, contract.channels, contract.units)
-            check_contract(spec if self._view is None else self._view.spec, contract)
+            self._view = accept(spec, self.manifest.contract)
             # Another stream has clocks of its own.
             self._resampler.end_segment(keep_time=False)
             self.device_clock.reset()
@@ -281,6 +279,13 @@ def join_chunks(chunks: Sequence[Chunk]) -> Chunk:
         np.concatenate([chunk.x for chunk in chunks]),
         np.concatenate([chunk.flags for chunk in chunks]),
     )
+
+
+def accept(spec: StreamSpec, contract: Contract) -> View | None:
+    """How a stream is seen through a contract, None: as it is. Raises ContractError, with a two-line diff."""
+    view = stream_view(spec, contract.channels, contract.units)
+    check_contract(spec if view is None else view.spec, contract)
+    return view
 
 
 def _check_graph(bundle: Bundle, preprocess: Preprocess) -> None:

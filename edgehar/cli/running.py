@@ -89,16 +89,16 @@ def run_bundle(
 async def _run(
     bundle: Any, source: Any, sinks: list[Any], *, runtime: str, record: Path | None, duration_s: float | None
 ) -> dict[str, Any]:
-    from edgehar.bundle import check_contract
     from edgehar.cli.preparing import prepared_pipeline
     from edgehar.live import run_live, stopped_by_signals
+    from edgehar.pipeline import accept
     from edgehar.tally import DecisionTally, StreamTally, summary
 
     pipeline = prepared_pipeline(bundle, runtime)
     stream, decisions = StreamTally(), DecisionTally()
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(source)
-        check_contract(source.spec, bundle.manifest.contract)  # before a recording is begun
+        accept(source.spec, bundle.manifest.contract)  # before a recording is begun
         tee: Any = None
         if record is not None:
             from edgehar.recording import RecordingWriter

@@ -55,11 +55,16 @@ def evaluate_bundle(
     """Figures of the shipped pipeline on `subjects`; default: the bundle's test people, else everybody unseen.
 
     Windows are taken at the bundle's hop; or where the recordings of the same names in `windows_of` were cut, which
-    then give the labels too. Raises LeakageError when the bundle was trained on one of the subjects, unless
-    `allow_leaky`, which stamps LEAKY. Simulated recordings stamp SIMULATED.
+    then give the labels too. A bundle that a session or a room was held out from is tested on those recordings of its
+    dataset. Raises LeakageError when the bundle was trained on one of the subjects, unless `allow_leaky`, which stamps
+    LEAKY. Simulated recordings stamp SIMULATED.
     """
-    people, stamps = choose_subjects(bundle, dataset, subjects, allow_leaky=allow_leaky)
-    chosen = [recording for recording in dataset.recordings if recording.subject in people]
+    chosen = [] if subjects else held_out_recordings(bundle, dataset)
+    if chosen:
+        people, stamps = {recording.subject for recording in chosen}, list(bundle.manifest.stamps)
+    else:
+        people, stamps = choose_subjects(bundle, dataset, subjects, allow_leaky=allow_leaky)
+        chosen = [recording for recording in dataset.recordings if recording.subject in people]
     codes = label_codes(bundle, dataset)
     engine = make_runtime(runtime, bundle)
     decisions = Decisions()
@@ -150,6 +155,15 @@ def summary(decisions: Decisions, labels: Sequence[str]) -> dict[str, Any]:
         "no_data": decisions.no_data,
         "unlabelled": decisions.unlabelled,
     }
+
+
+def held_out_recordings(bundle: Bundle, dataset: Dataset) -> list[RecordingRef]:
+    """The recordings that the bundle was tested on, where its people are on both sides; else none."""
+    provenance = bundle.manifest.provenance
+    tested = set(provenance.get("test_recordings", ()))
+    if not same_people(str(provenance.get("dataset", "")), dataset.name):
+        return []
+    return [recording for recording in dataset.recordings if recording.name in tested]
 
 
 def choose_subjects(

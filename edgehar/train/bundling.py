@@ -109,12 +109,20 @@ def golden(trained: Trained, windows: WindowSet) -> dict[str, FloatArray]:
 
 
 def people(parts: Parts) -> dict[str, list[str]]:
-    """Who was trained on, who was held out for selection and calibration, who was tested."""
-    return {
+    """Who was trained on, who was held out for selection and calibration, who was tested.
+
+    Where people are on both sides, because a session or a room was held out, the tested recordings are named too.
+    """
+    sides = {
         "train_subjects": subjects(parts.train),
         "validation_subjects": [] if parts.validation is None else subjects(parts.validation),
         "test_subjects": subjects(parts.test),
     }
+    seen = {*sides["train_subjects"], *sides["validation_subjects"]}
+    tested = sorted(set(parts.test.recording.tolist()))
+    if seen.isdisjoint(sides["test_subjects"]) or not set(tested).isdisjoint(parts.train.recording.tolist()):
+        return sides
+    return {**sides, "test_recordings": tested}
 
 
 def subjects(windows: WindowSet) -> list[str]:

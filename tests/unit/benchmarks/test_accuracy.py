@@ -9,6 +9,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 SENSORS = {"uci_har6": 3, "har2": 3, "wisdm7_mixed": 2, "wisdm7_subject": 2, "motionsense6": 3, "dsads19": 10}
+CARRIERS = {"fition6_person": 27, "fition6_room": 27, "tvat7_session": 52, "uabc4_crossdate": 52}
 
 
 @pytest.fixture
@@ -37,7 +38,9 @@ def test_every_recipe_reads_and_its_model_builds(accuracy):
         for seed in plan.seeds:
             assert load_split(BENCHMARKS / "splits" / plan.task.split_file(seed)).folds
         if plan.model != "rf":
-            channels = [f"{sensor}_{axis}" for sensor in range(SENSORS[plan.task.name]) for axis in "xyz"]
+            task = plan.task.name
+            axes = [f"{sensor}_{axis}" for sensor in range(SENSORS.get(task, 0)) for axis in "xyz"]
+            channels = [*axes, *(f"sc{number:+d}.amp" for number in range(CARRIERS.get(task, 0)))]
             inputs = inputs_seen(channels, plan.settings.recipe)
             options = plan.settings.options
             make_model(plan.model, channels=inputs, classes=6, window=plan.task.window, seed=0, **options)
