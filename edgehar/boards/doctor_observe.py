@@ -116,14 +116,20 @@ def open_link(uri: SourceUri) -> tuple[ByteLink, int, BoardPort | None]:
 
 
 def listen(link: ByteLink, listening: Listening, duration_s: float, report: Report | None = None) -> Observation:
-    """Read the link for so long; the board is asked for its hello. OSError where it goes away."""
+    """Read the link for so long; the board is asked for its hello. OSError where it goes away.
+
+    Decoded afterwards: the first frames compile kernels, and meanwhile the driver's buffer would run over.
+    """
+    came: list[tuple[bytes, int]] = []
     began_ns = time.monotonic_ns()
     link.write(encode_command("hello"))
     while (spent_s := (time.monotonic_ns() - began_ns) / NS_PER_S) < duration_s:
         data = link.read()
-        listening.push(data, time.monotonic_ns())
+        came.append((data, time.monotonic_ns()))
         if report is not None:
             report(round(1000 * spent_s), round(1000 * duration_s))
+    for data, host_ns in came:
+        listening.push(data, host_ns)
     return listening.observation()
 
 
