@@ -23,6 +23,7 @@ from edgehar.wire.encode import encode_csi, encode_heartbeat, encode_hello, enco
 from edgehar.wire.frames import CsiFrames, Loss
 from edgehar.wire.layouts import SECONDARY
 from edgehar.wire.messages import BoardFlag, Counters, Heartbeat, Hello, Link, Reply, ReplyStatus
+from edgehar.wire.text_dialects import SIMULATED_MARK
 
 HELLO_EVERY_US = 5_000_000
 HEARTBEAT_EVERY_US = 1_000_000
@@ -248,7 +249,7 @@ class VirtualBoard:
 
     def _wakes_us(self, until_us: float) -> float:
         """When the idle line may have something to say again, at most `until_us`."""
-        if self.settings.text or self.settings.faults.silent:
+        if self.settings.faults.silent:
             return until_us
         return min(until_us, max(self._speaks_us, min(self._beat_due_us, self._hello_due_us)))
 
@@ -263,7 +264,7 @@ class VirtualBoard:
             return self._put(self._raw.popleft())
         if self._free_us < self._speaks_us:
             return False
-        if not self.settings.text and self._is_due():
+        if self._is_due():
             return self._put(self._status())
         if self._notes:
             return self._put(self._notes.popleft())
@@ -290,12 +291,15 @@ class VirtualBoard:
         return True
 
     def _status(self) -> bytes:
-        """Hello where it is due, else a heartbeat."""
+        """Hello where it is due, else a heartbeat; of both, rows of text leave the mark alone."""
         counters = Counters(self._rx_seq - len(self._ring), self._dropped_ring, bad_commands=self._bad_commands)
         t_us = self._device_us(self._free_us)
         flags = BoardFlag.SIMULATED | BoardFlag.SALTED | (BoardFlag.RUNNING if self._running else BoardFlag(0))
         flags |= BoardFlag.GAIN_LOCKED if self._radio.gain_locked else BoardFlag(0)
         self._beat_due_us = self._free_us + HEARTBEAT_EVERY_US
+        if self.settings.text:
+            self._hello_due_us = float("inf")
+            return SIMULATED_MARK + b", no radio is behind it\r\n"
         if self._free_us < self._hello_due_us:
             return encode_heartbeat(Heartbeat(self.boot, t_us, flags, counters))
         self._hello_due_us = self._free_us + HELLO_EVERY_US

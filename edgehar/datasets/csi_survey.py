@@ -15,7 +15,7 @@ from edgehar.errors import InputError, MissingError, Reason
 from edgehar.types import IntArray
 from edgehar.wire.codec import FrameDecoder
 from edgehar.wire.frames import Cause, CsiFrames
-from edgehar.wire.text_dialects import SAMPLE_BYTES, AnyDecoder, detect, open_decoder
+from edgehar.wire.text_dialects import SAMPLE_BYTES, SIMULATED_MARK, AnyDecoder, detect, open_decoder
 
 PIECE_BYTES = 1 << 20
 SUFFIXES = (".csv", ".txt", ".log", ".jsonl", ".data", ".bin")
@@ -67,7 +67,8 @@ def files_of(path: Path) -> list[Path]:
 
 def survey(path: Path, dialect: str, salt: str, layout: str) -> Take:
     """Read the file once. dialect "": as its first lines look."""
-    dialect = dialect or detect(next(_pieces(path), b"")[:SAMPLE_BYTES], str(path))
+    first = next(_pieces(path), b"")
+    dialect = dialect or detect(first[:SAMPLE_BYTES], str(path))
     decoder = open_decoder(dialect, salt, layout)
     names: dict[str, int] = {}
     layouts, senders, times = [np.empty(0, np.int64)], [np.empty(0, np.uint32)], [np.empty(0, np.uint32)]
@@ -91,7 +92,7 @@ def survey(path: Path, dialect: str, salt: str, layout: str) -> Take:
         mac_hash=np.concatenate(senders),
         t_us=np.concatenate(times),
         invalid=invalid,
-        simulated=isinstance(decoder, FrameDecoder) and decoder.simulated,
+        simulated=SIMULATED_MARK in first or (isinstance(decoder, FrameDecoder) and decoder.simulated),
     )
 
 

@@ -21,10 +21,12 @@ from edgehar.wire.codec import FrameDecoder
 from edgehar.wire.espcsi_text import TextDecoder
 from edgehar.wire.frames import UNKNOWN_SEQ, CsiFrames
 from edgehar.wire.gaps import FORWARD
+from edgehar.wire.text_dialects import SIMULATED_MARK
 
 SETTLE_NS = 1_000_000_000
 SETTLE_FRAMES = 4096  # and no longer, however fast they come
 FEWEST = 10  # frames, unless the stream ends before
+STATUS_NS = 1_900_000_000  # a board says once a second who it is, and whether it is simulated; one may be lost
 PROTOCOLS = ("auto", "binary", "text")
 OTHER_SENDER, OTHER_LAYOUT = "other_sender", "other_layout"
 
@@ -73,6 +75,8 @@ class CsiStream:
         self.sender = -1
         self._waiting: list[tuple[CsiFrames, int]] = []  # until the spec is settled
         self._samples = _Numbering()
+        self._marked = False
+        self._newest = b""  # the end of the bytes before: the mark may be cut
 
     @property
     def frames(self) -> int:
@@ -82,10 +86,14 @@ class CsiStream:
     @property
     def simulated(self) -> bool:
         """Whether the board says that no radio is behind it."""
-        return isinstance(self.decoder, FrameDecoder) and self.decoder.simulated
+        return self._marked or (isinstance(self.decoder, FrameDecoder) and self.decoder.simulated)
 
     def push(self, data: bytes, host_ns: int) -> list[Chunk]:
         """Bytes that arrived at `host_ns` on the host's monotonic clock."""
+        if self.spec is None and not isinstance(self.decoder, FrameDecoder):
+            seen = self._newest + data
+            self._marked |= SIMULATED_MARK in seen
+            self._newest = seen[-len(SIMULATED_MARK) :]
         return self._take(self._decode(data), host_ns, ended=False)
 
     @property
@@ -139,8 +147,14 @@ class CsiStream:
         count = sum(len(frames) for frames, _ in self._waiting)
         if not count or (count < FEWEST and not ended):
             return False
-        waited_ns = self._waiting[-1][1] - self._waiting[0][1]
-        return ended or count >= SETTLE_FRAMES or max(waited_ns, self._spanned_ns()) >= SETTLE_NS
+        waited_ns = max(self._waiting[-1][1] - self._waiting[0][1], self._spanned_ns())
+        return ended or count >= SETTLE_FRAMES or waited_ns >= (SETTLE_NS if self._is_introduced() else STATUS_NS)
+
+    def _is_introduced(self) -> bool:
+        """Whether it is known if the stream is simulated: the mark must not be lost with one damaged message."""
+        if isinstance(self.decoder, FrameDecoder):
+            return self.decoder.hello is not None or self.decoder.heartbeat is not None
+        return True
 
     def _spanned_ns(self) -> int:
         """By the board's clock: a recording that is read at once needs no second."""

@@ -15,6 +15,8 @@ ESPCSI, ADR018 = "espcsi", "adr018"
 BINARY = "edgehar"  # frames of our own firmware, as raw=FILE of a live source keeps them
 TEXT_DIALECTS = (ESPCSI, ADR018, BINARY, *NUMBER_DIALECTS)
 SAMPLE_BYTES = 1 << 16
+SIMULATED_MARK = b"edgehar virtual board: SIMULATED"
+"""Rows have no place to say that no radio is behind them: a simulated board writes this between them, every second."""
 _FEW_NUMBERS = 16  # a row of numbers has more; a line of a boot log has not
 
 AnyDecoder = TextDecoder | Adr018Decoder | NumberRowDecoder | FrameDecoder

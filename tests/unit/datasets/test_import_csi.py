@@ -201,11 +201,12 @@ def test_a_receiver_that_counts_twice_a_frame_loses_nothing():
     assert (untold.seq.tolist(), untold.flags.any()) == ([0, 1, 2], False)
 
 
-def test_bytes_that_a_live_source_kept_are_imported_with_their_mark(tmp_path):
+@pytest.mark.parametrize("text", [False, True])
+def test_bytes_that_a_live_source_kept_are_imported_with_their_mark(tmp_path, text):
     from edgehar.boards.virtual_board import BoardSettings, VirtualBoard
     from edgehar.sources.virtual_csi_radio import RadioSettings
 
-    board = VirtualBoard(BoardSettings(RadioSettings(rate_hz=50.0), baud=0))
+    board = VirtualBoard(BoardSettings(RadioSettings(rate_hz=50.0), baud=0, text=text))
     (tmp_path / "all.bin").write_bytes(board.read_until(10_000_000))
     assert main(["import", "csi", str(tmp_path / "all.bin"), "--out", str(tmp_path / "d")]) == 0
     (recording,) = (tmp_path / "d" / "recordings").iterdir()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgehar.boards.virtual_board import BoardSettings, VirtualBoard
 from edgehar.errors import UsageError
 from edgehar.sources.csi_stream import OTHER_LAYOUT, OTHER_SENDER, CsiChoice, CsiStream
+from edgehar.sources.virtual_csi_radio import RadioSettings
 from edgehar.types import Flag
 from edgehar.wire.encode import encode_csi, encode_hello
 from edgehar.wire.frames import FRAME, UNKNOWN_GAIN, CsiFrames
@@ -136,3 +138,21 @@ def test_rows_are_found_as_well_and_numbers_that_step_by_two_are_no_gaps():
 def test_an_unknown_protocol_is_refused():
     with pytest.raises(UsageError, match="protocol=csv"):
         CsiStream(CsiChoice(protocol="csv"))
+
+
+def test_the_mark_survives_a_status_that_was_lost():
+    hello = Hello(1, 0, "esp32s3", "1.0", "lab", flags=BoardFlag.SIMULATED | BoardFlag.RUNNING, rate_hz=200)
+    stream = CsiStream()
+    stream.push(coded(frames(300)), 0)
+    assert stream.spec is None
+    stream.push(encode_hello(hello) + coded(frames(10, 300)), 1_500_000_000)
+    assert stream.spec.simulated
+
+
+def test_rows_of_a_simulated_board_are_marked_however_the_mark_is_cut():
+    board = VirtualBoard(BoardSettings(RadioSettings(rate_hz=50, layout="classic-none-lltf"), text=True))
+    data = board.read_until(3_000_000)
+    for piece in (7, len(data)):
+        stream, chunks = run(data, piece=piece, period_ns=0)
+        assert stream.simulated
+        assert all(chunk.spec.simulated for chunk in chunks)
