@@ -1,0 +1,140 @@
+#include "node.h"
+
+#include <string.h>
+
+#include "esp_app_desc.h"
+#include "esp_system.h"
+#include "esp_task_wdt.h"
+#include "esp_timer.h"
+#include "freertos/FreeRTOS.h"
+#include "freertos/task.h"
+#include "sdkconfig.h"
+
+#include "gain.h"
+#include "light.h"
+#include "radio.h"
+#include "traffic.h"
+
+#define LAST_WORDS_US 500000u /* for the reply to reboot */
+#define READ_BYTES 64u
+
+static EhBoard board;
+static uint8_t ring[CONFIG_EDGEHAR_RING_BYTES];
+static portMUX_TYPE mutex = portMUX_INITIALIZER_UNLOCKED;
+static const EhLink *link;
+static uint64_t restart_at_us; /* 0: not asked to */
+
+EhBoard *eh_node(void)
+{
+    return &board;
+}
+
+static uint64_t now_us(void)
+{
+    return (uint64_t)esp_timer_get_time();
+}
+
+static void lock(void *context)
+{
+    (void)context;
+    portENTER_CRITICAL(&mutex);
+}
+
+static void unlock(void *context)
+{
+    (void)context;
+    portEXIT_CRITICAL(&mutex);
+}
+
+static size_t write_link(void *context, const uint8_t *bytes, size_t n)
+{
+    (void)context;
+    return link->write(bytes, n);
+}
+
+static EhReplyStatus done_or_failed(int done)
+{
+    return done ? EH_REPLY_DONE : EH_REPLY_FAILED;
+}
+
+static EhReplyStatus apply(void *context, const EhCommand *command)
+{
+    (void)context;
+    switch (command->name) {
+    case EH_COMMAND_RATE:
+        return done_or_failed(eh_traffic_rate(command->number));
+    case EH_COMMAND_CHANNEL:
+        return done_or_failed(eh_radio_tune((uint8_t)command->number, command->word));
+    case EH_COMMAND_GAIN:
+        return done_or_failed(eh_gain_hold(command->word == 0));
+    case EH_COMMAND_IDENTIFY:
+        return done_or_failed(eh_light_blink());
+    case EH_COMMAND_REBOOT:
+        restart_at_us = now_us() + LAST_WORDS_US;
+        return EH_REPLY_DONE;
+    default:
+        return EH_REPLY_UNKNOWN_COMMAND;
+    }
+}
+
+static void copy_text(char *to, size_t room, const char *text)
+{
+    const size_t n = strlen(text);
+    memset(to, 0, room);
+    memcpy(to, text, n < room ? n : room);
+}
+
+int eh_node_begin(const EhSettings *settings, const uint8_t key[EH_KEY_BYTES], const EhLink *host)
+{
+    EhWireHello identity = {
+        .boot = settings->boot,
+        .role = (uint8_t)settings->role,
+        .csi = 1, /* radio.c does not compile without */
+        .flags = EH_BOARD_RUNNING | EH_BOARD_SALTED,
+        .link = (uint8_t)host->kind,
+        .baud = host->baud,
+        .rate_hz = settings->rate_hz,
+    };
+    const EhPort port = {.write = write_link, .apply = apply, .lock = lock, .unlock = unlock};
+    link = host;
+    copy_text(identity.chip, sizeof identity.chip, CONFIG_IDF_TARGET);
+    copy_text(identity.firmware, sizeof identity.firmware, esp_app_get_description()->version);
+    copy_text(identity.name, sizeof identity.name, settings->name);
+    if (!eh_board_init(&board, &identity, key, &port, ring, sizeof ring)) {
+        return 0;
+    }
+    if (settings->complaint != NULL) {
+        eh_board_log(&board, 2, settings->complaint);
+    }
+    return 1;
+}
+
+static void hold_gain_at_start(void)
+{
+    if (eh_gain_due()) {
+        const int held = eh_gain_hold(1);
+        eh_board_gain_locked(&board, held);
+        eh_board_log(&board, held ? 3 : 2, held ? "gain held" : "gain not held: the sender is too near");
+    }
+}
+
+void eh_node_serve(void)
+{
+    ESP_ERROR_CHECK(esp_task_wdt_add(NULL));
+    for (;;) {
+        uint8_t bytes[READ_BYTES];
+        size_t n;
+        while ((n = link->read(bytes, sizeof bytes)) > 0) {
+            eh_board_receive(&board, bytes, n);
+        }
+        hold_gain_at_start();
+        eh_radio_poll(now_us());
+        const int all_sent = eh_board_poll(&board, now_us());
+        if (restart_at_us != 0 && (all_sent || now_us() >= restart_at_us)) {
+            vTaskDelay(pdMS_TO_TICKS(50)); /* what the driver still holds */
+            esp_restart();
+        }
+        ESP_ERROR_CHECK(esp_task_wdt_reset());
+        vTaskDelay(1);
+    }
+}

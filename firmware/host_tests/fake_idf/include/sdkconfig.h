@@ -1,0 +1,52 @@
+/* Of an imagined build; -DFAKE_... chooses the chip, and anything below may be given by -DCONFIG_... */
+#ifndef FAKE_SDKCONFIG_H
+#define FAKE_SDKCONFIG_H
+
+#if defined FAKE_ESP32
+#define CONFIG_IDF_TARGET "esp32"
+#define CONFIG_IDF_TARGET_ESP32 1
+#elif defined FAKE_ESP32S2
+#define CONFIG_IDF_TARGET "esp32s2"
+#define CONFIG_IDF_TARGET_ESP32S2 1
+#elif defined FAKE_ESP32C3
+#define CONFIG_IDF_TARGET "esp32c3"
+#define CONFIG_IDF_TARGET_ESP32C3 1
+#elif defined FAKE_ESP32C5
+#define CONFIG_IDF_TARGET "esp32c5"
+#define CONFIG_IDF_TARGET_ESP32C5 1
+#define CONFIG_SOC_WIFI_HE_SUPPORT 1
+#define CONFIG_SOC_WIFI_SUPPORT_5G 1
+#elif defined FAKE_ESP32C6
+#define CONFIG_IDF_TARGET "esp32c6"
+#define CONFIG_IDF_TARGET_ESP32C6 1
+#define CONFIG_SOC_WIFI_HE_SUPPORT 1
+#else
+#define CONFIG_IDF_TARGET "esp32s3"
+#define CONFIG_IDF_TARGET_ESP32S3 1
+#endif
+
+#if !defined FAKE_ESP32 && !defined FAKE_ESP32S2
+#define CONFIG_SOC_USB_SERIAL_JTAG_SUPPORTED 1
+#define CONFIG_EDGEHAR_GAIN_LOCK 1
+#define CONFIG_EDGEHAR_GAIN_LOCK_AT_START 1
+#if !defined CONFIG_EDGEHAR_LINK_UART && !defined CONFIG_EDGEHAR_LINK_USB
+#define CONFIG_EDGEHAR_LINK_AUTO 1
+#endif
+#else
+#define CONFIG_EDGEHAR_LINK_UART 1
+#endif
+
+#ifndef FAKE_WITHOUT_CSI
+#define CONFIG_ESP_WIFI_CSI_ENABLED 1
+#endif
+#ifndef CONFIG_EDGEHAR_RING_BYTES
+#define CONFIG_EDGEHAR_RING_BYTES 8192
+#endif
+#ifndef CONFIG_EDGEHAR_UART_BAUD
+#define CONFIG_EDGEHAR_UART_BAUD 921600
+#endif
+#ifndef CONFIG_EDGEHAR_LIGHT_GPIO
+#define CONFIG_EDGEHAR_LIGHT_GPIO 2
+#endif
+
+#endif
