@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-NAMES = {"rf": "random forest", "gru": "GRU", "cnn": "CNN", "dscnn": "DS-CNN", "fastgrnn": "FastGRNN", "l2mu": "L2MU"}
+NAMES = {
+    "rf": "random forest",
+    "gru": "GRU",
+    "cnn": "CNN",
+    "csicnn": "CSI CNN",
+    "dscnn": "DS-CNN",
+    "fastgrnn": "FastGRNN",
+    "l2mu": "L2MU",
+}
 Rows = Mapping[str, Mapping[str, Any]]
 
 

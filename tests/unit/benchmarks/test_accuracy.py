@@ -9,7 +9,8 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 SENSORS = {"uci_har6": 3, "har2": 3, "wisdm7_mixed": 2, "wisdm7_subject": 2, "motionsense6": 3, "dsads19": 10}
-CARRIERS = {"fition6_person": 27, "fition6_room": 27, "tvat7_session": 52, "uabc4_crossdate": 52}
+CARRIERS = {"fition6_person": 27, "fition6_room": 27, "fition2_motion": 27, "fition2_fall": 27}
+CARRIERS |= {"tvat7_session": 52, "tvat2_motion": 52, "uabc4_crossdate": 52}
 
 
 @pytest.fixture
