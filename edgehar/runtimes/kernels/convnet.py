@@ -57,7 +57,8 @@ def convolve_groups(buffers: Vector, oo: int, xo: int, weights: Vector, row: Ind
     for c in range(columns):
         y = buffers[oo + c * out : oo + (c + 1) * out]
         x = xo + c * row[STRIDE] * inputs
-        y[:] = weights[bias : bias + out]
+        for i in range(out):  # not by slices: their error message takes Numba seconds to compile
+            y[i] = weights[bias + i]
         for j in range(size * inside):
             w = weights[row[WEIGHTS] + j * n : row[WEIGHTS] + j * n + out]
             tap = x + j // inside * inputs + j % inside
@@ -96,7 +97,8 @@ def grow(
     row = table[0]
     first[0] = make_room(buffers, row, first[0], seen[0], count)
     at = row[BUFFER] + (seen[0] - first[0]) * row[INPUTS]
-    buffers[at : at + count * row[INPUTS]] = samples
+    for i in range(count * row[INPUTS]):
+        buffers[at + i] = samples[i]
     seen[0] += count
     for layer in range(len(table) - 1):
         row, into = table[layer], table[layer + 1]
@@ -186,7 +188,8 @@ def advance(
             weighted_sum(mean, 0, width, zeros, buffers, at, weights, shares, columns)
             lone_product(scores, 0, weights, fc_b, weights, fc_w, len(scores) // WIDTH, mean, 0, width)
             ends[done] = end
-            logits[done, :] = scores[: logits.shape[1]]
+            for k in range(logits.shape[1]):
+                logits[done, k] = scores[k]
             done += 1
             end += hop
 

@@ -46,10 +46,12 @@ def advance(
             continue
         if t % hop == 0:
             h[(t // hop) % lanes, :] = 0
-        from_x[:] = b_ih
+        for i in range(3 * hidden):  # not by slices: their error message takes Numba seconds to compile
+            from_x[i] = b_ih[i]
         add_product(from_x, w_ih, x[n])
         for lane in range(count):
-            from_h[active[lane], :] = b_hh
+            for i in range(3 * hidden):
+                from_h[active[lane], i] = b_hh[i]
         add_products(from_h, w_hh, h, active, count)
         for lane in range(count):
             k = active[lane]
@@ -62,7 +64,8 @@ def advance(
         k = lane_done(t, window, hop, lanes)
         if k >= 0:
             ends[done] = t + 1
-            logits[done, :] = fc_b
+            for k_class in range(len(fc_b)):
+                logits[done, k_class] = fc_b[k_class]
             add_product(logits[done], fc_w, h[k])
             done += 1
 

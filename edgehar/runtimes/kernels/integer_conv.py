@@ -51,7 +51,8 @@ def convolve_groups(
     inside, outside, step = inputs // groups, out // groups, padded(out)
     for c in range(columns):
         y = acc[c * step : c * step + out]
-        y[:] = numbers[row[BIAS] : row[BIAS] + out]
+        for i in range(out):  # not by slices: their error message takes Numba seconds to compile
+            y[i] = numbers[row[BIAS] + i]
         for j in range(size * inside):
             w = weights[row[WEIGHTS] + j * out : row[WEIGHTS] + (j + 1) * out]
             tap = at + (c * row[STRIDE] + j // inside) * inputs + j % inside

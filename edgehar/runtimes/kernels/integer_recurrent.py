@@ -156,7 +156,8 @@ def advance(
             own = tensors[active[lane]]
             quantise_into(own[x_at : x_at + inputs], x[n], inverse, -x_limit - 1, x_limit)
             execute(step, own, weights, numbers, acc, total, fired)
-            own[:states] = own[states : 2 * states]
+            for i in range(states):  # not by slices: their error message takes Numba seconds to compile
+                own[i] = own[states + i]
             fired[len(fired) - 1] += 1
         k = lane_done(t, window, hop, lanes)
         if k >= 0:

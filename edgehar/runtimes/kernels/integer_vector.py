@@ -207,7 +207,8 @@ def plain_group_product(
     pairs = matrix[mo : mo + groups * step * GROUP_BYTES].view(np.int16)
     for r in range(rows):
         total = out[r * step : (r + 1) * step]
-        total[:] = init[io : io + step]
+        for i in range(step):  # not by slices: their error message takes Numba seconds to compile
+            total[i] = init[io + i]
         for j in range(2 * groups):
             at = xo + r * xs + 2 * j
             value = np.int32(np.int16(np.uint16(x[at]) | np.uint16(x[at + 1]) << np.uint16(8)))

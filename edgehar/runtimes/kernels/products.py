@@ -147,7 +147,8 @@ def plain_product(
     n = vectors * WIDTH
     for r in range(rows):
         total = out[oo + r * os : oo + r * os + n]
-        total[:] = init[io + r * is_ : io + r * is_ + n]
+        for i in range(n):  # not by slices: their error message takes Numba seconds to compile
+            total[i] = init[io + r * is_ + i]
         for j in range(inner):
             value, row = x[xo + r * xs + j], matrix[mo + j * n : mo + (j + 1) * n]
             for i in range(n):
