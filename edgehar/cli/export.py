@@ -23,6 +23,9 @@ def export(
         str, typer.Option(help="float32, dynamic, int8, int8x16, or auto: what the bundle is quantised to.")
     ] = "auto",
     form: Annotated[str, typer.Option(help="Of TFLite and ONNX files: window, step or both.")] = "both",
+    csi_layout: Annotated[
+        str, typer.Option(help="LAYOUT[:FIELD] of a receiver's frames: how its firmware feeds them into the C module.")
+    ] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export in --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print export.json's content, nothing else.")] = False,
 ) -> int:
@@ -39,6 +42,7 @@ def export(
                 board=board,
                 dtype=dtype,
                 form=form,
+                csi_layout=csi_layout,
                 force=force,
                 progress=report,
             )

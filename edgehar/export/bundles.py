@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ from edgehar.boards.boards import Board
 from edgehar.boards.boards import board as find_board
 from edgehar.boards.fit import check_fit
 from edgehar.bundle import Bundle, open_bundle
-from edgehar.errors import EdgeHarError
+from edgehar.errors import EdgeHarError, Reason, UsageError
+from edgehar.export.c.csi_input import NAME, csi_input_header
 from edgehar.export.choice import AUTO, BOTH, check_choices, requests_for, stem_of, without_step
 from edgehar.export.directory import SIDECAR, check_place, write_directory
 from edgehar.export.targets import EMITTERS, Emitted, Request
 from edgehar.registry import resolve
 from edgehar.runtimes.exported import model_digest
 from edgehar.runtimes.lowered import graph_of
+from edgehar.wire.choice import choose_field
 
 Progress = Callable[[int, int], None]
 Made = tuple[Request, Emitted]
@@ -36,6 +38,7 @@ def export_bundle(
     board: str = "",
     dtype: str = AUTO,
     form: str = BOTH,
+    csi_layout: str = "",
     force: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -45,6 +48,8 @@ def export_bundle(
 
     dtype   "auto": the integers of a quantised bundle where a target has them, else "dynamic"; float32 of a float one
     form    of TFLite and ONNX files: "window", "step", or "both": those that the model has and the board has room for
+    csi_layout  "LAYOUT" or "LAYOUT:FIELD" of the frames that a receiver hears (docs/csi.md): c/eh_csi_input.h then
+            tells the firmware how to feed them into the C module
 
     Raises UsageError for what does not exist or does not run on the board, EdgeHarError with the numbers for what does
     not fit it, MissingError for an absent package and where nothing can be written.
@@ -58,6 +63,8 @@ def export_bundle(
 
     files = {name: content for _, emitted in made for name, content in emitted.files.items()}
     files[f"{stem_of(path)}.edgehar"] = path.read_bytes()
+    if csi_layout:
+        files |= _csi_input(opened, files, csi_layout, path)
     sidecar = encode_json(
         {
             **_about(opened, on),
@@ -69,6 +76,19 @@ def export_bundle(
     write_directory(place, {**files, SIDECAR: sidecar}, force=force)
     told: dict[str, Any] = json.loads(sidecar)
     return told
+
+
+def _csi_input(bundle: Bundle, files: Mapping[str, bytes], csi_layout: str, path: Path) -> dict[str, bytes]:
+    if not any(name.startswith("c/") for name in files):
+        raise UsageError(
+            f"--csi-layout {csi_layout} without a C module",
+            reason=Reason.VALUE,
+            hint=f"edgehar export {path} --target c --csi-layout {csi_layout} --out DIR",
+        )
+    layout, _, field = csi_layout.partition(":")
+    field = field or choose_field({layout: 1})[1]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {f"c/{NAME}": csi_input_header(bundle, digest, layout, field).encode()}
 
 
 def _emit(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from factories import random_bundle
 
+from edgehar.bundle import save_bundle
 from edgehar.cli.app import main
 from edgehar.demo import BUNDLE
+from edgehar.wire.layouts import layout_named
 
 pytest.importorskip("onnx", reason="pip install 'edgehar[export]'")
 pytest.importorskip("flatbuffers", reason="pip install 'edgehar[export]'")
@@ -67,3 +71,20 @@ def test_ctrl_c_leaves_nothing(
     assert main(["export", str(BUNDLE), "--out", str(tmp_path / "out")]) == 130
     assert "nothing was written" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_csi_model_tells_the_firmware_how_to_feed_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    layout = "classic-below-ht40"
+    order = [n for n in layout_named(layout).subcarriers("htltf", first_word_invalid=False) if n > 0][:4]
+    bundle = random_bundle("fastgrnn", channels=len(order), hop=4)
+    channels = tuple(f"sc{number:+d}.amp" for number in order)
+    contract = replace(bundle.manifest.contract, kind="csi", channels=channels, units=("frame_mean",) * len(channels))
+    path = tmp_path / "csi.edgehar"
+    save_bundle(replace(bundle, manifest=replace(bundle.manifest, contract=contract)), path)
+    export = ["export", str(path), "--target", "c", "--out"]
+    assert main([*export, str(tmp_path / "out"), "--csi-layout", layout]) == 0
+    header = (tmp_path / "out" / "c" / "eh_csi_input.h").read_text()
+    assert f"{layout}, htltf" in header
+    assert main([*export, str(tmp_path / "nor"), "--csi-layout", "ht99"]) == 2
+    assert main(["export", str(path), "--target", "onnx", "--out", str(tmp_path / "n"), "--csi-layout", layout]) == 2
+    assert "--target c" in capsys.readouterr().err
