@@ -2,8 +2,8 @@
 
 All lanes advance together: W x of a burst is one product, U h of all lanes another, whose weights are read once; both
 gates of a unit come from one exponential (`edgehar.runtimes.kernels.fastgrnn_gates`).
-Roofline per sample: hidden (hidden lanes + inputs) multiply-adds, bound by arithmetic from four lanes on, by loads of
-U for one; the gates add 21 operations and a division per `WIDTH` units and lane.
+A lone state of full matrices has steps of its own (`edgehar.runtimes.kernels.fastgrnn_alone`).
+Roofline per sample: hidden (hidden lanes + inputs) multiply-adds, bound by arithmetic from four lanes on; the gates add 21 operations and a division per `WIDTH` units and lane.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from edgehar.manifest import Manifest
 from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Vector, inlined_kernel, kernel
+from edgehar.runtimes.kernels.fastgrnn_alone import lone_step
 from edgehar.runtimes.kernels.fastgrnn_gates import SCALE, gates, plain_gates, unit_rows, within_reach
 from edgehar.runtimes.kernels.products import lone_product, pack_blocks, product, sparse_product
 from edgehar.runtimes.kernels.schedule import in_a_window, lane_done
@@ -30,9 +31,12 @@ HIDDEN, VECTORS, RANK_W, V_W, RANK_U, V_U, V_C, PLAIN, STRIPS = range(9)
 """Units, their vectors; ranks (0: full) and their vectors; vectors of classes; 1: plain gates; strips of `starts`."""
 W_IN, W_OUT, U_IN, U_OUT, B_H, UNITS, FC_W, FC_B, SCALARS, ZERO, BLOCKS = range(9, 20)
 """Places in the weights. A full matrix is the first of its pair; SCALARS: zeta, nu; UNITS: what the gates want."""
-LANES, H, S, LOW_H, WX, LOW_X, SCORES = range(20, 27)
-"""Lanes, and places in the memory: states, sums and U2 h of every lane; W x of a burst and W2 x; logits."""
-SPARSITY: Final = 27
+LANES, H, S, LOW_H, WX, LOW_X, SCORES, LATE = range(20, 28)
+"""Lanes, and places in the memory: states, sums and U2 h of every lane; W x of a burst and W2 x; logits.
+
+LATE: 1 where all lanes have yet to take the sample whose W x is the first; only its decision was in a hurry.
+"""
+SPARSITY: Final = 28
 """From here on: starts [STRIPS + 1] and columns of the blocks of U."""
 
 
@@ -125,11 +129,19 @@ def advance(
     ends: Indices,
     logits: Matrix,
 ) -> None:
-    """Advance by x [n, D]; x[0] is sample t0."""
+    """Advance by x [n, D]; x[0] is sample t0.
+
+    A push of the one sample that ends a window advances that window's lane only; the next push makes up for the rest.
+    """
     inputs, classes = x.shape[1], logits.shape[1]
     samples = x.reshape(x.size)
     size, lanes, h, s = plan[VECTORS] * WIDTH, plan[LANES], plan[H], plan[S]
     done = 0
+    if memory[plan[LATE]] != 0:
+        # The lane that was not late takes the sample a second time: its window is over, it begins anew before the next.
+        recur(h, s, plan[WX], 0, lanes, plan, memory, weights, False)
+        gate(h, s, lanes, plan, memory, weights)
+        memory[plan[LATE]] = 0
     for first in range(0, len(x), BURST):
         count = min(BURST, len(x) - first)
         project(samples, first * inputs, inputs, count, plan, memory, weights)
@@ -140,14 +152,63 @@ def advance(
             if t % hop == 0:
                 fresh = h + (t // hop) % lanes * size
                 memory[fresh : fresh + size] = 0
-            recur(h, s, plan[WX] + n * size, 0, lanes, plan, memory, weights, lanes == 1)
-            gate(h, s, lanes, plan, memory, weights)
             k = lane_done(t, window, hop, lanes)
+            # A sample that comes alone and decides: first the decision, the other lanes when the next sample comes.
+            late = k >= 0 and len(x) == 1 and lanes > 1
+            rows, own = (1, k * size) if late else (lanes, 0)
+            recur(h + own, s, plan[WX] + n * size, 0, rows, plan, memory, weights, lanes == 1)
+            gate(h + own, s, rows, plan, memory, weights)
             if k >= 0:
+                memory[plan[LATE]] = np.float32(late)
                 classify(h + k * size, plan, memory, weights)
                 ends[done] = t + 1
                 logits[done, :] = memory[plan[SCORES] : plan[SCORES] + classes]
                 done += 1
+
+
+@kernel
+def advance_alone(
+    x: Matrix,
+    t0: int,
+    window: int,
+    hop: int,
+    plan: Indices,
+    memory: Vector,
+    weights: Vector,
+    ends: Indices,
+    logits: Matrix,
+) -> None:
+    """`advance` of one lane: the states of even and of odd samples have a row each."""
+    inputs, classes = x.shape[1], logits.shape[1]
+    samples = x.reshape(x.size)
+    zeta, nu = weights[plan[SCALARS]], weights[plan[SCALARS] + 1]
+    hidden, vectors, w, u, bias, units = plan[HIDDEN], plan[VECTORS], plan[W_IN], plan[U_IN], plan[B_H], plan[UNITS]
+    size = vectors * WIDTH
+    old, new = plan[H] + t0 % 2 * size, plan[H] + (t0 + 1) % 2 * size
+    since = t0 % hop  # samples since the newest window began
+    done = 0
+    for n in range(len(x)):
+        if since == 0:
+            memory[old : old + size] = 0
+        if since < window:
+            lone_step(
+                memory, new, memory, old, hidden, samples, n * inputs, inputs, weights, w, u, bias, units, vectors,
+                zeta, nu,
+            )  # fmt: skip
+        since += 1
+        if since == window:
+            classify(new, plan, memory, weights)
+            ends[done] = t0 + n + 1
+            logits[done, :] = memory[plan[SCORES] : plan[SCORES] + classes]
+            done += 1
+        if since == hop:
+            since = 0
+        old, new = new, old
+
+
+def dense(plan: IntArray) -> bool:
+    """Whether a lone state may take `advance_alone`: full matrices, and gates from one exponential."""
+    return not (plan[RANK_W] or plan[RANK_U] or plan[STRIPS] or plan[PLAIN])
 
 
 class Packed(NamedTuple):
@@ -161,8 +222,8 @@ def layout_of(packed: Packed, lanes: int, rows: int, burst: int) -> tuple[IntArr
     """The plan for `rows` rows of states and `burst` samples, and its memory."""
     plan = packed.plan.copy()
     plan[LANES] = lanes
-    each = {H: rows, S: rows, LOW_H: rows, WX: burst, LOW_X: burst, SCORES: 1}
-    vectors = {LOW_H: V_U, LOW_X: V_W, SCORES: V_C}
+    each = {H: rows, S: rows, LOW_H: rows, WX: burst, LOW_X: burst, SCORES: 1, LATE: 1}
+    vectors = {LOW_H: V_U, LOW_X: V_W, SCORES: V_C, LATE: V_C}
     at = 0
     for slot, count in each.items():
         plan[slot] = at
@@ -177,7 +238,8 @@ class FastGRNNEngine(Engine):
     def __init__(self, packed: Packed, manifest: Manifest, hop: int) -> None:
         lanes = -(-manifest.window // hop)
         plan, memory = layout_of(packed, lanes, lanes, BURST)
-        self.kernel, self.state = advance, (memory,)
+        self.kernel = advance_alone if lanes == 1 and dense(plan) else advance
+        self.state = (memory,)
         self.arguments = manifest.window, hop, plan, memory, packed.weights
 
     @staticmethod

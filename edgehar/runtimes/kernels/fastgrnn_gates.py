@@ -13,6 +13,7 @@ Roofline: 21 vector operations, a division and four loads for `WIDTH` units of a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -111,23 +112,37 @@ def _emit_gates(
     e: Emitter, places: list[tuple[Any, int]], state: Any, sums: Any, ratios: Any, limits: Any, zeta: Any, nu: Any
 ) -> None:
     """`places`: where the row of each vector begins, and which of its vectors it is. zeta: zeta + nu."""
-    b, one = e.b, constant(1)
 
     def loaded(pointer: Any) -> Values:
         return [e.load(e.at(pointer, row), v) for row, v in places]
 
-    capped = [emit_least(e, y, e.load(limits, v)) for y, (_, v) in zip(loaded(sums), places, strict=True)]
+    def old() -> Values:
+        return loaded(state)
+
+    new = emit_states(e, [v for _, v in places], loaded(sums), old, ratios, limits, zeta, nu)
+    for h, (row, v) in zip(new, places, strict=True):
+        e.store(h, e.at(state, row), v)
+
+
+def emit_states(
+    e: Emitter, vectors: list[int], sums: Values, old: Callable[[], Values], ratios: Any, limits: Any, zeta: Any,
+    nu: Any,
+) -> Values:  # fmt: skip
+    """New states from sums y; vector number v of a row has its k and limit in number v of `ratios` and `limits`.
+
+    `old` loads the old states where they are first needed, so that they fill no registers before. zeta: zeta + nu.
+    """
+    b, one = e.b, constant(1)
+    capped = [emit_least(e, y, e.load(limits, v)) for y, v in zip(sums, vectors, strict=True)]
     powers = emit_exp2(e, [emit_greatest(e, y, constant(LEAST)) for y in capped])
-    resets = [b.fmul(p, e.load(ratios, v)) for p, (_, v) in zip(powers, places, strict=True)]  # k E
+    resets = [b.fmul(p, e.load(ratios, v)) for p, v in zip(powers, vectors, strict=True)]  # k E
     squares = [b.fmul(p, p) for p in powers]
     less, more = [b.fsub(one, s) for s in squares], [b.fadd(one, s) for s in squares]
-    kept = [b.fmul(h, m) for h, m in zip(loaded(state), more, strict=True)]
+    kept = [b.fmul(h, m) for h, m in zip(old(), more, strict=True)]
     moved = [e.fma(r, zeta, nu) for r in resets]
     above = [e.fma(m, x, k) for m, x, k in zip(moved, less, kept, strict=True)]
     below = [b.fmul(b.fadd(one, r), m) for r, m in zip(resets, more, strict=True)]
-    new = [b.fdiv(x, y) for x, y in zip(above, below, strict=True)]
-    for h, (row, v) in zip(new, places, strict=True):
-        e.store(h, e.at(state, row), v)
+    return [b.fdiv(x, y) for x, y in zip(above, below, strict=True)]
 
 
 @inlined_kernel
