@@ -52,7 +52,7 @@ class StreamsServed:
 
 
 class _Feed:
-    """Noise at the contract's rate for every stream: its own start, lost samples, and late arrivals."""
+    """Noise at the contract's rate for every stream: its own start and late arrivals, no sample lost."""
 
     def __init__(self, spec: StreamSpec, streams: int, burst: int) -> None:
         rng = np.random.default_rng(0)

@@ -28,7 +28,8 @@ class ManyPipeline:
     """N streams that share a spec, through one bundle; decisions equal those of N separate `Pipeline`s.
 
     Every stream has clock, grid, coverage, states and smoothing of its own: gaps, restarts and lost samples of one
-    leave the others alone. Probabilities agree to the last bits of a double, all else is the same.
+    leave the others alone. Probabilities agree to the last bits of a double where windows overlap, and to 2e-6 with a
+    hop of a window or more, where a lone stream sums in another order; all else is the same.
 
     Raises ContractError when the streams are not what the model was trained on, UsageError for a bundle that takes
     one stream at a time: other families than float fastgrnn, or preprocessing with a memory (median3, sos).
