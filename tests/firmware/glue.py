@@ -23,14 +23,16 @@ MAIN = GLUE / "main"
 FAKE = HOST_TESTS / "fake_idf"
 SOURCES = sorted(MAIN.glob("*.c"))
 INCLUDES = [f"-I{path}" for path in (FAKE, FAKE / "include", COMMON, MAIN)]
-SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+SANITIZE = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+CONFIGURED = {"esp32c3": ["-DCONFIG_EDGEHAR_EVERY_SENDER=1", "-DCONFIG_EDGEHAR_LIGHT_GPIO=-1"]}
+"""What a chip's build is configured to beside the defaults."""
 SENDER = "1a0000000001"
 VALUES = np.arange(384, dtype=np.int64).astype(np.int8)
 PROVISIONED = ("nvs u8 format 1", "nvs u8 role 0", "nvs u8 channel 6", "nvs u16 rate_hz 100", "nvs str name hall")
 
 
 def body(seq: int) -> str:
-    """What an edgehar sender's ESP-NOW frame holds after the MAC header, in hexadecimal: the form of Espressif's docs."""
+    """An edgehar sender's ESP-NOW frame after the MAC header, in hexadecimal; its form is that of Espressif's docs."""
     data = b"ehar" + seq.to_bytes(4, "little")
     oui = b"\x18\xfe\x34"
     element = oui + b"\x04\x01" + data
@@ -77,15 +79,16 @@ class Life:
 
 
 @cache
-def build(chip: str, directory: Path, *defines: str) -> Path:
-    """The firmware for `chip` as a program of this machine, with sanitizers."""
+def build(chip: str, directory: Path) -> Path:
+    """The firmware for `chip` as a program of this machine; that of the ESP32-S3 with sanitizers."""
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed: apt-get install gcc libc6-dev")
-    program = directory / "_".join([chip, *(re.sub(r"\W", "_", define) for define in defines)])
-    options = [f"-DFAKE_{chip.upper()}", f'-DFAKE_VERSION="{edgehar.__version__}"', *(f"-D{name}" for name in defines)]
+    program = directory / chip
+    options = [f"-DFAKE_{chip.upper()}", f'-DFAKE_VERSION="{edgehar.__version__}"', *CONFIGURED.get(chip, ())]
+    options += SANITIZE if chip == "esp32s3" else []
+    sources = map(str, [*sorted(FAKE.glob("*.c")), *SOURCES, *CORE])
     built = subprocess.run(
-        ["gcc", "-std=gnu17", *WARNINGS, *SANITIZE, *options, *INCLUDES]
-        + [*map(str, sorted(FAKE.glob("*.c"))), *map(str, SOURCES), *map(str, CORE), "-o", str(program), "-lpthread"],
+        ["gcc", "-std=gnu17", *WARNINGS, *options, *INCLUDES, *sources, "-o", str(program), "-lpthread"],
         capture_output=True,
         text=True,
         check=False,

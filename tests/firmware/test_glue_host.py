@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import edgehar
-from edgehar.wire.frames import Loss
+from edgehar.wire.frames import UNKNOWN_SEQ, Loss
 from edgehar.wire.messages import BoardFlag, Link, ReplyStatus, Role
 from edgehar.wire.siphash import mac_hash
 from tests.firmware.glue import PROVISIONED, SENDER, VALUES, body, build, csi, live
@@ -20,9 +20,9 @@ SENDING = ("nvs u8 format 1", "nvs u8 role 1", "nvs u8 channel 11", "nvs u16 rat
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
-    """node(*script, chip=, defines=) -> Life; each variant is built once."""
+    """node(*script, chip=) -> Life; each chip's firmware is built once."""
     directory = tmp_path_factory.mktemp("glue")
-    return lambda *script, chip="esp32s3", defines=(): live(build(chip, directory, *defines), *script)
+    return lambda *script, chip="esp32s3": live(build(chip, directory), *script)
 
 
 def heard(n, *, every_ms=10, first=0, **how):
@@ -80,8 +80,8 @@ def test_other_senders_are_counted_and_not_sent(node):
 
 
 def test_every_sender_is_taken_where_that_is_configured(node):
-    life = node(*RECEIVER, "run 100", csi(0, seq=None), "run 10", defines=("CONFIG_EDGEHAR_EVERY_SENDER=1",))
-    assert life.runs[0].meta["tx_seq"][0] != 0  # unnumbered
+    life = node(*RECEIVER, "run 100", csi(0, seq=None), csi(0, seq=4), "run 10", chip="esp32c3")
+    assert life.runs[0].meta["tx_seq"].tolist() == [UNKNOWN_SEQ, 4]
 
 
 @pytest.mark.parametrize("cut", [0, 8, 14, 15, 22])
@@ -267,5 +267,5 @@ def test_five_gigahertz_where_the_chip_has_it(node):
 
 
 def test_a_board_without_a_light_says_that_it_cannot_show_itself(node):
-    life = node(*RECEIVER, "run 100", "host identify", "run 10", defines=("CONFIG_EDGEHAR_LIGHT_GPIO=-1",))
+    life = node(*RECEIVER, "run 100", "host identify", "run 10", chip="esp32c3")
     assert life.decoder.replies[0].status == ReplyStatus.FAILED
