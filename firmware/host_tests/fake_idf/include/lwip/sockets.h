@@ -4,10 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __xtensa__
-typedef int ssize_t;
-#else
+#if __STDC_HOSTED__
 #include <sys/types.h>
+#else /* the type check has no C library */
+typedef int ssize_t;
 #endif
 
 typedef uint32_t socklen_t;

@@ -1,0 +1,131 @@
+"""The glue is type-checked for the chips' processor, and its configuration holds together with the rest."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import edgehar
+from edgehar.boards.flash.chips import CHIPS
+from edgehar.boards.flash.nvs import FORMAT, NAMESPACE
+from edgehar.boards.flash.partitions import table_from_csv
+from edgehar.boards.targets import WARNINGS
+from edgehar.wire.messages import Link, Role
+from tests.firmware.glue import COMMON, FAKE, GLUE, MAIN, SOURCES
+
+XTENSA = {"esp32", "esp32s2", "esp32s3"}
+CHECKS = "-*,clang-diagnostic-*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*,bugprone-*"
+NOT_OURS = "-bugprone-easily-swappable-parameters,-bugprone-signed-bitwise,-bugprone-signed-char-misuse"
+WARN = [option for option in WARNINGS if option != "-Werror"]  # the checker has its own
+VERSIONS = [(5, 2), (5, 5), (6, 0)]
+
+
+def tidy(chip, version=(5, 5), *defines, sources=SOURCES):
+    """What clang-tidy says of `sources` for `chip` and a version of ESP-IDF; "" where all is well."""
+    beside = Path(sys.executable).with_name("clang-tidy")
+    program = str(beside) if beside.exists() else shutil.which("clang-tidy")
+    if program is None:
+        pytest.skip("clang-tidy is not installed: pip install clang-tidy")
+    target = "xtensa" if chip in XTENSA else "riscv32"
+    chosen = [f"-DFAKE_{chip.upper()}", f"-DFAKE_IDF_MAJOR={version[0]}", f"-DFAKE_IDF_MINOR={version[1]}"]
+    flags = [f"--target={target}", "-std=gnu17", "-ffreestanding", "-nostdlibinc", *WARN, *chosen]
+    flags += [*(f"-D{name}" for name in defines), f"-I{FAKE / 'include'}", f"-I{COMMON}", f"-I{MAIN}"]
+    flags += ["-isystem", str(FAKE / "libc")]
+    command = [program, "--quiet", f"--checks={CHECKS},{NOT_OURS}", "--warnings-as-errors=*", *map(str, sources)]
+    done = subprocess.run(
+        [*command, "--", *flags],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+@pytest.mark.parametrize("chip", [chip.name for chip in CHIPS])
+def test_every_file_checks_for_every_chip(chip):
+    assert tidy(chip) == ""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("chip", ["esp32s3", "esp32c6"])
+def test_every_file_checks_for_old_and_new_versions_of_esp_idf(chip, version):
+    names = ("traffic.c", "width.c", "radio.c")  # where versions differ
+    assert tidy(chip, version, sources=[MAIN / name for name in names]) == ""
+
+
+@pytest.mark.parametrize(
+    ("defines", "source", "text"),
+    [
+        (("FAKE_WITHOUT_CSI",), "radio.c", "CSI is off: start from sdkconfig.defaults"),
+        (("FAKE_IDF_MAJOR=5", "FAKE_IDF_MINOR=1"), "width.c", "ESP-IDF 5.2 or newer is needed"),
+    ],
+)
+def test_a_build_that_could_not_work_is_refused(defines, source, text):
+    assert text in tidy("esp32s3", (5, 1), *defines, sources=[MAIN / source])
+
+
+def test_a_field_that_the_chip_has_not_is_found(tmp_path):
+    wrong = tmp_path / "csi_frame.c"
+    wrong.write_text((MAIN / "csi_frame.c").read_text().replace("rx->noise_floor", "rx->noise_flor"))
+    assert "no member named 'noise_flor'" in tidy("esp32s3", sources=[wrong])
+
+
+@pytest.mark.parametrize("link", ["USB", "UART"])
+def test_either_link_can_be_configured_alone(link):
+    sources = [MAIN / name for name in ("link.c", "link_usb.c", "link_uart.c")]
+    assert tidy("esp32s3", (5, 5), f"CONFIG_EDGEHAR_LINK_{link}=1", sources=sources) == ""
+
+
+def test_the_build_lists_every_source():
+    listed = set(re.findall(r"\b(\w+\.c)\b", (MAIN / "CMakeLists.txt").read_text()))
+    assert listed == {source.name for source in SOURCES}
+
+
+def test_the_version_is_edgehars():
+    found = re.search(r'PROJECT_VER "(.+)"', (GLUE / "CMakeLists.txt").read_text())
+    assert found is not None
+    assert found[1] == edgehar.__version__
+
+
+def test_settings_are_read_as_they_are_written():
+    source = (MAIN / "settings.c").read_text()
+    assert f'NAMESPACE "{NAMESPACE}"' in source
+    assert f"FORMAT {FORMAT}u" in source
+    calls = dict(re.findall(r'(?:nvs_get_(?:u8|u16)|read_text)\(nvs, ("\w+"), (?:&|settings->)(\w+)', source))
+    assert {key.strip('"') for key in calls} == {"format", "role", "channel", "rate_hz", "name", "ssid", "psk"}
+    numbers = dict(
+        re.findall(r"EH_(?:ROLE|LINK)_(\w+) = (\d)", (MAIN / "settings.h").read_text() + (MAIN / "link.h").read_text())
+    )
+    assert {name: int(value) for name, value in numbers.items()} == {
+        "RECEIVER": Role.RECEIVER,
+        "SENDER": Role.SENDER,
+        "UART": Link.UART,
+        "USB": Link.USB,
+    }
+
+
+def test_the_partition_table_is_sound_and_fits_two_megabytes():
+    pytest.importorskip("esp_idf_defs", reason="pip install esp-idf-defs")
+    table = table_from_csv((GLUE / "partitions.csv").read_text(), "partitions.csv")
+    assert table.settings().size_bytes == 0x6000
+    assert table.first_application().offset == 0x10000
+    assert table.flash_bytes <= 2 << 20
+
+
+def test_each_chip_has_its_defaults_and_csi_is_on_in_all():
+    assert "CONFIG_ESP_WIFI_CSI_ENABLED=y" in (GLUE / "sdkconfig.defaults").read_text()
+    for chip in CHIPS:
+        assert (GLUE / f"sdkconfig.defaults.{chip.name}").is_file()
+    for path in GLUE.glob("sdkconfig.defaults*"):
+        lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+        assert all(re.fullmatch(r'CONFIG_\w+=(?:y|n|\d+|".*")', line) for line in lines), path
+
+
+def test_every_option_of_the_code_is_in_its_menu():
+    menu = set(re.findall(r"config (EDGEHAR_\w+)", (MAIN / "Kconfig.projbuild").read_text()))
+    used = {name for path in MAIN.glob("*.c") for name in re.findall(r"CONFIG_(EDGEHAR_\w+)", path.read_text())}
+    assert used <= menu
+    assert menu - used <= {"EDGEHAR_LINK", "EDGEHAR_LINK_UART"}  # the choice, and what is left of it
