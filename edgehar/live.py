@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,14 +74,28 @@ async def chunks_until(source: Source, stop: Stop, duration_s: float | None = No
             if len(chunk) == 0:
                 continue
             if duration_s is not None:
-                own = StreamTally()
-                for tally in (went, own):
-                    tally.add(chunk)
-                if went.elapsed_ns - own.elapsed_ns >= duration_s * 1e9:  # where the chunk begins
+                began_ns = went.elapsed_ns
+                went.add(chunk)
+                if went.elapsed_ns >= duration_s * 1e9:
+                    chunk = _until(chunk, went, began_ns, duration_s)
+                    if len(chunk):
+                        yield chunk
                     return
             yield chunk
     finally:
         stopping.cancel()
+
+
+def _until(chunk: Chunk, went: StreamTally, began_ns: int, duration_s: float) -> Chunk:
+    """The chunk's samples before `duration_s` of stream; `went` has counted them all, from `began_ns` on."""
+    # Within a chunk the clock runs on, but for the step that led to it: count back from its end.
+    elapsed_ns = went.elapsed_ns - (chunk.t_dev_ns[-1] - chunk.t_dev_ns)
+    keep = slice(0, int((np.maximum(elapsed_ns, began_ns) < duration_s * 1e9).sum()))
+    aux = {name: values[keep] for name, values in chunk.aux.items()}
+    return replace(
+        chunk, t_dev_ns=chunk.t_dev_ns[keep], t_host_ns=chunk.t_host_ns[keep], seq=chunk.seq[keep], x=chunk.x[keep],
+        flags=chunk.flags[keep], aux=aux,
+    )  # fmt: skip
 
 
 def warm_up(pipeline: Pipeline) -> None:

@@ -18,6 +18,7 @@ from edgehar.types import Chunk, Flag, IntArray, StreamSpec
 from edgehar.wire.canonical import csi_spec, to_chunk
 from edgehar.wire.choice import AUTO, choose_field, fits
 from edgehar.wire.codec import FrameDecoder
+from edgehar.wire.espcsi_rows import AGAIN
 from edgehar.wire.espcsi_text import TextDecoder
 from edgehar.wire.frames import UNKNOWN_SEQ, CsiFrames
 from edgehar.wire.gaps import FORWARD
@@ -27,6 +28,7 @@ SETTLE_NS = 1_000_000_000
 SETTLE_FRAMES = 4096  # and no longer, however fast they come
 FEWEST = 10  # frames, unless the stream ends before
 STATUS_NS = 1_900_000_000  # a board says once a second who it is, and whether it is simulated; one may be lost
+MOST_UNDECIDED = 65_536  # bytes: more than the longest row
 PROTOCOLS = ("auto", "binary", "text")
 OTHER_SENDER, OTHER_LAYOUT = "other_sender", "other_layout"
 
@@ -74,6 +76,7 @@ class CsiStream:
         self.layout = ""
         self.sender = -1
         self._waiting: list[tuple[CsiFrames, int]] = []  # until the spec is settled
+        self._undecided = bytearray()  # neither a frame nor a row so far
         self._samples = _Numbering()
         self._marked = False
         self._newest = b""  # the end of the bytes before: the mark may be cut
@@ -113,6 +116,8 @@ class CsiStream:
     def finish(self, host_ns: int) -> list[Chunk]:
         """The stream is over; one too short to settle by itself is settled by what came."""
         decoders = self._candidates if self.decoder is None else (self.decoder,)
+        if self.decoder is None:
+            self._candidates[1].push(self._undecided)
         found = [frames for decoder in decoders for frames in decoder.finish()]
         if self.decoder is None and found:
             self.decoder = next(decoder for decoder in decoders if decoder.counts["frames"])
@@ -126,7 +131,13 @@ class CsiStream:
         if found or binary.hello is not None or binary.heartbeat is not None:
             self.decoder = binary
             return found
-        rows = text.push(data)
+        # Rows are looked for once a row was seen: the text's decoder is compiled at its first use, which takes seconds.
+        self._undecided += data
+        if AGAIN not in self._undecided:
+            del self._undecided[:-MOST_UNDECIDED]
+            return []
+        rows = text.push(self._undecided)
+        self._undecided.clear()
         if rows:
             self.decoder = text
         return rows

@@ -13,7 +13,8 @@ from edgehar.wire.number_rows import NUMBER_DIALECTS, NumberRowDecoder
 
 ESPCSI, ADR018 = "espcsi", "adr018"
 BINARY = "edgehar"  # frames of our own firmware, as raw=FILE of a live source keeps them
-TEXT_DIALECTS = (ESPCSI, ADR018, BINARY, *NUMBER_DIALECTS)
+TEXT_DIALECTS = (ESPCSI, ADR018, *NUMBER_DIALECTS)
+DIALECTS = (*TEXT_DIALECTS, BINARY)
 SAMPLE_BYTES = 1 << 16
 SIMULATED_MARK = b"edgehar virtual board: SIMULATED"
 """Rows have no place to say that no radio is behind them: a simulated board writes this between them, every second."""
@@ -23,7 +24,7 @@ AnyDecoder = TextDecoder | Adr018Decoder | NumberRowDecoder | FrameDecoder
 
 
 def open_decoder(dialect: str, salt: str = "", layout: str = "") -> AnyDecoder:
-    """The decoder of a dialect, one of TEXT_DIALECTS; salt and layout as in `TextDecoder`."""
+    """The decoder of a dialect, one of DIALECTS; salt and layout as in `TextDecoder`."""
     if dialect == ESPCSI:
         return TextDecoder(salt, layout)
     if dialect == ADR018:
@@ -35,7 +36,7 @@ def open_decoder(dialect: str, salt: str = "", layout: str = "") -> AnyDecoder:
     raise UsageError(
         f"there is no CSI dialect {dialect}",
         reason=Reason.UNKNOWN_NAME,
-        hint=f"choose one of: {', '.join(TEXT_DIALECTS)}",
+        hint=f"choose one of: {', '.join(DIALECTS)}",
     )
 
 
@@ -62,5 +63,5 @@ def detect(sample: bytes, where: str) -> str:
     raise InputError(
         f"{where} holds no CSI that edgehar can read",
         reason=Reason.FORMAT,
-        hint=f"docs/csi.md lists the dialects; name one with --dialect: {', '.join(TEXT_DIALECTS)}",
+        hint=f"docs/csi.md lists the dialects; name one with --dialect: {', '.join(DIALECTS)}",
     )
