@@ -48,19 +48,18 @@ def add_weighted(drive: Vector, n: int, weights: Vector, at: int, x: Vector) -> 
 
 @inlined_exact_kernel
 def fire(
-    drive: Vector, at: int, row: Indices, potential: Vector, current: Vector, lane: int, neurons: Vector,
+    drive: Vector, at: int, first: int, vectors: int, potential: Vector, current: Vector, lane: int, neurons: Vector,
     synaptic: bool, bits: Indices, word: int,
 ) -> int:  # fmt: skip
-    """Advance one population of a lane by its drive; return how many fired. neurons: beta, thr, alpha, bias [4, N]."""
+    """Advance the population of a lane that begins at neuron `first` and, in bits, at `word`; return how many fired.
+
+    neurons: beta, thr, alpha, bias [4, N].
+    """
     size = len(neurons) // 4
-    first = row[FIRST]
     own = lane * size + first
-    at_bits = word + row[WORD]
     if synaptic:
-        return int(
-            fire_synaptic(drive, at, potential, own, current, own, neurons, first, size, row[VECTORS], bits, at_bits)
-        )
-    return int(fire_leaky(drive, at, potential, own, current, own, neurons, first, size, row[VECTORS], bits, at_bits))
+        return int(fire_synaptic(drive, at, potential, own, current, own, neurons, first, size, vectors, bits, word))
+    return int(fire_leaky(drive, at, potential, own, current, own, neurons, first, size, vectors, bits, word))
 
 
 @exact_kernel
@@ -78,7 +77,9 @@ def encode(
     for j in range(len(x)):
         for i in range(n):
             drive[i] += weights[own + j * n + i] * x[j]
-    total[0] += fire(drive, 0, row, potential, current, lane, neurons, synaptic, bits, word)
+    total[0] += fire(
+        drive, 0, row[FIRST], row[VECTORS], potential, current, lane, neurons, synaptic, bits, word + row[WORD]
+    )
     for p in range(1, encoders):
         before, row = populations[p - 1], populations[p]
         n = row[VECTORS] * WIDTH
@@ -86,22 +87,24 @@ def encode(
             drive[i] = 0
         w = places[ENC1_W] if p == 1 else places[ENC2_W]
         gather(drive, 0, drive, 0, weights, w, n, row[VECTORS], bits, word + before[WORD], before[WORDS])
-        total[p] += fire(drive, 0, row, potential, current, lane, neurons, synaptic, bits, word)
+        total[p] += fire(
+            drive, 0, row[FIRST], row[VECTORS], potential, current, lane, neurons, synaptic, bits, word + row[WORD]
+        )
 
 
 @inlined_exact_kernel
 def read_out(
-    k: int, o: Indices, drive: Vector, at: int, potential: Vector, current: Vector, neurons: Vector, synaptic: bool,
-    membrane: bool, bits: Indices, word: int, total: Indices, population: int, score: Matrix,
+    k: int, first: int, vectors: int, drive: Vector, at: int, potential: Vector, current: Vector, neurons: Vector,
+    synaptic: bool, membrane: bool, bits: Indices, word: int, total: Indices, population: int, score: Matrix,
 ) -> None:  # fmt: skip
     """Fire the output neurons of lane k by the drive at `at` and add to the lane's score."""
-    total[population] += fire(drive, at, o, potential, current, k, neurons, synaptic, bits, word)
-    own = k * (len(neurons) // 4) + o[FIRST]
+    total[population] += fire(drive, at, first, vectors, potential, current, k, neurons, synaptic, bits, word)
+    own = k * (len(neurons) // 4) + first
     for c in range(score.shape[1]):
         if membrane:
             score[k, c] += potential[own + c]
         else:
-            score[k, c] += np.float32((bits[word + o[WORD] + c // 64] >> (c % 64)) & 1)
+            score[k, c] += np.float32((bits[word + c // 64] >> (c % 64)) & 1)
 
 
 @exact_kernel
@@ -135,17 +138,19 @@ def advance(
 
     Drives: shared and drive [K, ...] of u, h and o, out of m or an encoder.
     """
+    # Numbers of their own: read again from a table, each would wait for the stores between.
     lanes = len(score)
-    u, m, h, o = (
-        populations[encoders],
-        populations[encoders + 1],
-        populations[encoders + 2],
-        populations[encoders + 3],
-    )
-    v_uh, v_uho = u[VECTORS] + h[VECTORS], u[VECTORS] + h[VECTORS] + o[VECTORS]
-    step = v_uho * WIDTH
-    n_u, n_m, n_h, n_o = u[VECTORS] * WIDTH, m[VECTORS] * WIDTH, h[VECTORS] * WIDTH, o[VECTORS] * WIDTH
-    n_uh = n_u + n_h
+    e_word, e_words = 0, 0
+    if encoders > 0:
+        e_word, e_words = populations[encoders - 1, WORD], populations[encoders - 1, WORDS]
+    first_u, v_u, word_u, words_u = populations[encoders]
+    first_m, v_m, word_m, words_m = populations[encoders + 1]
+    first_h, v_h, word_h, words_h = populations[encoders + 2]
+    first_o, v_o, word_o, _ = populations[encoders + 3]
+    x_uh, h_uho, m_u, m_m, u_m, m_h = places[X_UH], places[H_UHO], places[M_U], places[M_M], places[U_M], places[M_H]
+    v_uh, v_uho = v_u + v_h, v_u + v_h + v_o
+    n_u, n_m, n_h, n_o = v_u * WIDTH, v_m * WIDTH, v_h * WIDTH, v_o * WIDTH
+    n_uh, step = v_uh * WIDTH, v_uho * WIDTH
     size = len(neurons) // 4
     spikes = bits.reshape(bits.size)
     words = bits.shape[1]
@@ -162,8 +167,9 @@ def advance(
         if encoders == 0:
             for i in range(n_uh):
                 shared[i] = 0
-            add_weighted(shared, n_uh, weights, places[X_UH], x[n])
-        # All lanes hear h before any hears m: the rows of one matrix at a time stay in the first-level cache.
+            add_weighted(shared, n_uh, weights, x_uh, x[n])
+        # All lanes go one stretch of the way before any goes the next: a matrix at a time stays in the first-level
+        # cache, and a lane's spikes are known long before the loop over them has to know where it ends.
         for lane in range(count):
             k = active[lane]
             word, own = k * words, k * step
@@ -172,35 +178,40 @@ def advance(
                     x[n], k, populations, potential, current, out, spikes, word, total, neurons, synaptic, encoders,
                     weights, places,
                 )  # fmt: skip
-                e = populations[encoders - 1]
-                gather(drive, own, shared, 0, weights, places[X_UH], n_uh, v_uh, spikes, word + e[WORD], e[WORDS])
+                gather(drive, own, shared, 0, weights, x_uh, n_uh, v_uh, spikes, word + e_word, e_words)
                 for i in range(own + n_uh, own + step):
                     drive[i] = 0
-                gather(drive, own, drive, own, weights, places[H_UHO], step, v_uho, spikes, word + h[WORD], h[WORDS])
+                gather(drive, own, drive, own, weights, h_uho, step, v_uho, spikes, word + word_h, words_h)
             else:
-                gather(drive, own, shared, 0, weights, places[H_UHO], step, v_uho, spikes, word + h[WORD], h[WORDS])
+                gather(drive, own, shared, 0, weights, h_uho, step, v_uho, spikes, word + word_h, words_h)
+        for lane in range(count):
+            k = active[lane]
+            gather(drive, k * step, drive, k * step, weights, m_u, n_u, v_u, spikes, k * words + word_m, words_m)
         for lane in range(count):
             k = active[lane]
             word, own = k * words, k * step
-            w_u, w_m = word + u[WORD], word + m[WORD]
+            w_u, w_m = word + word_u, word + word_m
             if n > 0 and k != fresh:  # of the sample before, whose spikes of h have just been heard
                 read_out(
-                    k, o, drive, own + n_uh, potential, current, neurons, synaptic, membrane, spikes, word, total,
-                    encoders + 3, score,
+                    k, first_o, v_o, drive, own + n_uh, potential, current, neurons, synaptic, membrane, spikes,
+                    word + word_o, total, encoders + 3, score,
                 )  # fmt: skip
-            gather(drive, own, drive, own, weights, places[M_U], n_u, u[VECTORS], spikes, w_m, m[WORDS])
-            total[encoders] += fire(drive, own, u, potential, current, k, neurons, synaptic, spikes, word)
+            total[encoders] += fire(drive, own, first_u, v_u, potential, current, k, neurons, synaptic, spikes, w_u)
             if order > 0:
-                memory_drive(order, m[VECTORS], out, 0, weights, places[M_M], spikes, w_m, w_u, spread)
+                memory_drive(order, v_m, out, 0, weights, m_m, spikes, w_m, w_u, spread)
             else:
                 for i in range(n_m):
                     out[i] = 0
-                gather(out, 0, out, 0, weights, places[M_M], n_m, m[VECTORS], spikes, w_m, m[WORDS])
-                gather(out, 0, out, 0, weights, places[U_M], n_m, m[VECTORS], spikes, w_u, u[WORDS])
-            total[encoders + 1] += fire(out, 0, m, potential, current, k, neurons, synaptic, spikes, word)
-            own += n_u
-            gather(drive, own, drive, own, weights, places[M_H], n_h, h[VECTORS], spikes, w_m, m[WORDS])
-            total[encoders + 2] += fire(drive, own, h, potential, current, k, neurons, synaptic, spikes, word)
+                gather(out, 0, out, 0, weights, m_m, n_m, v_m, spikes, w_m, words_m)
+                gather(out, 0, out, 0, weights, u_m, n_m, v_m, spikes, w_u, words_u)
+            total[encoders + 1] += fire(out, 0, first_m, v_m, potential, current, k, neurons, synaptic, spikes, w_m)
+        for lane in range(count):
+            k = active[lane]
+            word, own = k * words, k * step + n_u
+            gather(drive, own, drive, own, weights, m_h, n_h, v_h, spikes, word + word_m, words_m)
+            total[encoders + 2] += fire(
+                drive, own, first_h, v_h, potential, current, k, neurons, synaptic, spikes, word + word_h
+            )
             total[len(populations)] += 1
         ending = lane_done(t, window, hop, lanes)
         for lane in range(count):
@@ -211,12 +222,12 @@ def advance(
             for i in range(own, own + n_o):
                 drive[i] = 0
             gather(
-                drive, own, drive, own, weights, places[H_UHO] + n_uh, step, o[VECTORS], spikes, word + h[WORD],
-                h[WORDS],
+                drive, own, drive, own, weights, h_uho + n_uh, step, v_o, spikes, word + word_h,
+                words_h,
             )  # fmt: skip
             read_out(
-                k, o, drive, own, potential, current, neurons, synaptic, membrane, spikes, word, total, encoders + 3,
-                score,
+                k, first_o, v_o, drive, own, potential, current, neurons, synaptic, membrane, spikes, word + word_o,
+                total, encoders + 3, score,
             )  # fmt: skip
         if ending >= 0:
             ends[done] = t + 1
