@@ -3,7 +3,8 @@
 All lanes advance together: W x of a burst is one product, U h of all lanes another, whose weights are read once; both
 gates of a unit come from one exponential (`edgehar.runtimes.kernels.fastgrnn_gates`).
 A lone state of full matrices has steps of its own (`edgehar.runtimes.kernels.fastgrnn_alone`).
-Roofline per sample: hidden (hidden lanes + inputs) multiply-adds, bound by arithmetic from four lanes on; the gates add 21 operations and a division per `WIDTH` units and lane.
+Roofline per sample: hidden (hidden lanes + inputs) multiply-adds, bound by arithmetic from four lanes on; the gates
+add 21 operations and a division per `WIDTH` units and lane.
 """
 
 from __future__ import annotations
