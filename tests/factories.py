@@ -34,7 +34,7 @@ def random_bundle(
     """A bundle that opens, runs and verifies. `options` override entries of the model object, e.g. rank_w=3.
 
     `inputs` (default: `channels`) is the number of channels after `preprocess`. For the convnets `hidden` is the
-    width, and `hop` must be a multiple of 2 for cnn and of 4 for dscnn, or give `layers`.
+    width, and `hop` must be a multiple of 2 for cnn and csicnn and of 4 for dscnn, or give `layers`.
     """
     inputs = channels if inputs is None else inputs
     model = {"family": family, "inputs": inputs, "classes": classes, **_shape(family, hidden, classes), **options}
@@ -74,7 +74,8 @@ def _shape(family: str, hidden: int, classes: int) -> dict[str, Any]:
     if family == "l2mu":
         sizes = {"memory": 3, "order": 4, "theta": 8.0, "hidden": hidden, "pop": 4, "encoding": 12, "encoded": 10}
         return {**sizes, "neuron": "leaky", "encoder": "stacked", "legacy_transposed_A": False, "readout": "membrane"}
-    return {"layers": cnn_layers(hidden) if family == "cnn" else dscnn_layers(hidden)}
+    layers = {"cnn": cnn_layers, "csicnn": csicnn_layers, "dscnn": dscnn_layers}[family]
+    return {"layers": layers(hidden)}
 
 
 def conv(name: str, out: int, kernel: int, stride: int = 1, groups: int = 1, *, relu: bool = True) -> dict[str, Any]:
@@ -95,6 +96,14 @@ def cnn_layers(width: int) -> list[dict[str, Any]]:
     body = [conv("body1", width, 3), conv("body2", width, 3, relu=False)]
     tail: list[dict[str, Any]] = [{"op": "mean"}, {"op": "linear", "name": "fc"}]
     return [conv("stem", width, 5, 2), {"op": "residual", "body": body}, *tail]
+
+
+def csicnn_layers(width: int) -> list[dict[str, Any]]:
+    """A projection, filters for each of its four rows, a residual; total stride 2; a window of at least 14 samples."""
+    filters = [conv("cosines", 4, 1, relu=False), conv("shared", 12, 5, 2, 4), conv("mix", width, 1)]
+    body = [conv("body1", width, 3), conv("body2", width, 3, relu=False)]
+    tail: list[dict[str, Any]] = [{"op": "mean"}, {"op": "linear", "name": "fc"}]
+    return [*filters, {"op": "residual", "body": body}, *tail]
 
 
 def dscnn_layers(width: int) -> list[dict[str, Any]]:

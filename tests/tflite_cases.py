@@ -23,6 +23,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "gru": {"hop": 5, "hidden": 37},
     "l2mu": {"hop": 8, "hidden": 37},
     "cnn": {"hop": 6, "hidden": 13},
+    "csicnn": {"hop": 6, "hidden": 13},
     "dscnn": {"hop": 4, "hidden": 19},
 }
 

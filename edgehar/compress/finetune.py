@@ -24,6 +24,7 @@ _SHARED = Recipe(schedule="cosine", warmup=0.1, ema=0.99)
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "cnn": replace(_SHARED, epochs=10, lr=5e-3, weight_decay=0.05, label_smoothing=0.1),
+        "csicnn": replace(_SHARED, epochs=10, lr=5e-3, weight_decay=0.05, label_smoothing=0.1),
         "dscnn": replace(_SHARED, epochs=10, lr=5e-3, weight_decay=0.05, label_smoothing=0.1),
         "fastgrnn": replace(_SHARED, epochs=20, lr=1e-2, weight_decay=0.01, clip_norm=1.0),
         "gru": replace(_SHARED, epochs=10, lr=3e-3, weight_decay=0.01, clip_norm=1.0),

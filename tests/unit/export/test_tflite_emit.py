@@ -194,7 +194,7 @@ def test_what_has_no_file_is_refused_by_name():
 def test_the_docs_show_the_matrix():
     table = support_table()
     assert table in DOCS.read_text(encoding="utf-8")
-    assert table.count("\n| ") == 2 + 2 * 5
+    assert table.count("\n| ") == 2 + 2 * 6
     assert all(reason in table for reason in UNSUPPORTED.values())
     assert all(name in table for name in RUNTIMES.values())
 
