@@ -15,7 +15,7 @@ help:
 	@echo "make demo         live recognition of a real recording of a person the model never saw"
 	@echo "make test         the whole suite, in its own environment"
 	@echo "make test-slow    emulators, clean installs, kills"
-	@echo "make soak         fuzz the decoders for ten minutes each"
+	@echo "make soak         fuzz the decoders for ten minutes each; capture, faults and 50 kills for ten minutes, with rows"
 	@echo "make lint         ruff and mypy --strict"
 	@echo "make accuracy     train and measure the accuracy table (hours), ACCURACY_ARGS=\"--data DIR\"; make readme shows it"
 	@echo "make bench        measure speed, start-up, memory, parsing and instruction counts; put them into the pages"
@@ -51,6 +51,8 @@ test-slow: $(VENV)/ready $(TFLITE_VENV)/ready
 
 soak: $(VENV)/ready
 	EDGEHAR_FUZZ_S=600 $(VENV)/bin/python -m pytest -m slow tests/fuzz tests/firmware/test_core_fuzz.py $(PYTEST_ARGS)
+	$(VENV)/bin/python benchmarks/link.py
+	$(VENV)/bin/python benchmarks/capture.py
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .
@@ -67,11 +69,13 @@ demo-bundle: $(VENV)/ready
 accuracy: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/accuracy.py --all $(ACCURACY_ARGS)
 
-# A spiking model's cost is that of its spikes: L2MU=BUNDLE, a trained one, adds its rows.
+# A spiking model's cost is that of its spikes: L2MU=BUNDLE, a trained one, adds its rows. Parsing needs real captures:
+# DATA=DIR that holds csi/raw, and PEERS=PYTHON that has CSIKit and csiread.
 bench: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/speed.py $(if $(L2MU),--l2mu $(L2MU))
 	$(VENV)/bin/python benchmarks/startup.py
 	$(VENV)/bin/python benchmarks/instructions.py
+	$(if $(DATA),$(VENV)/bin/python benchmarks/parse.py --data $(DATA) $(if $(PEERS),--peers $(PEERS)))
 	$(VENV)/bin/python benchmarks/readme.py
 
 bench-check: $(VENV)/ready
