@@ -62,6 +62,14 @@ def test_a_frame_keeps_its_time_of_reception_when_its_callback_is_late(node):
     life = node(*RECEIVER, "run 100", *on_time, *late, "run 10")
     stamps = np.concatenate([run.meta["t_us"] for run in life.runs]).astype(int)
     assert np.diff(stamps).tolist() == pytest.approx([10_000] * 5, abs=40)
+    first_late = [csi(5_000_000, seq=0), "run 10", csi(5_030_000, seq=1), "run 10", csi(5_040_000, seq=2), "run 10"]
+    life = node(*RECEIVER, "run 100", *first_late)  # it had waited 20 ms
+    assert np.diff(np.concatenate([run.meta["t_us"] for run in life.runs]).astype(int)).tolist() == [10_000, 10_000]
+
+
+def test_times_go_on_when_the_radios_clock_begins_again(node):
+    life = node(*RECEIVER, "run 100", csi(4_000_000_000, seq=0), "run 10", csi(17, seq=1), "run 10")
+    assert np.diff(np.concatenate([run.meta["t_us"] for run in life.runs]).astype(int)).tolist() == [10_000]
 
 
 def test_a_host_that_does_not_read_costs_frames_which_are_counted_and_blocks_nothing(node):
@@ -120,14 +128,15 @@ def test_in_a_network_it_pings_the_gateway_and_listens_to_the_access_point(node)
     words = np.frombuffer(bytes.fromhex(echo), ">u2").astype(int)
     assert words[0] == 0x0800
     assert words.sum() % 0xFFFF == 0  # RFC 1071
-    assert numbers(life.runs) == [0]
+    assert life.runs[0].meta["tx_seq"].tolist() == [UNKNOWN_SEQ]  # the access point's
     hello = life.decoder.hello
     assert (hello.channel, hello.secondary, hello.counters.filtered) == (9, 1, 1)
     assert b"correct-horse" not in life.raw
 
 
 def test_it_joins_again_after_a_loss_and_stops_pinging_meanwhile(node):
-    life = node(*NETWORK, "run 100", f"join {AP} 9", "gateway 0102a8c0", "run 500", "leave", "run 5000")
+    life = node(*NETWORK, "run 100", f"join {AP} 9", "gateway 0102a8c0", "run 500", "leave", csi(0, mac=AP), "run 5000")
+    assert (life.runs, life.decoder.heartbeat.counters.filtered) == ([], 1)
     assert [at for at, words in life.trace if words == "connect"][1:] == [2_600_000, 4_600_000]
     assert max(at for at, words in life.trace if words.startswith("ping")) <= 600_000
 

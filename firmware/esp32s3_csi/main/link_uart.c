@@ -4,10 +4,12 @@
 #include "sdkconfig.h"
 
 #define PORT UART_NUM_0 /* the one that boards wire to their bridge */
-#define TX_BYTES 4096
+#define TX_BYTES 8192
 #define RX_BYTES 512
-/* The driver keeps a head before every piece, which its count of free bytes leaves out. */
-#define MARGIN 256u
+/* The driver keeps heads before every piece, which its count of free bytes leaves out; where they did not fit, it would
+ * wait. Frames go to it whole, so that half of its queue is plenty for them.
+ */
+#define FOR_HEADS 4096u
 
 int eh_link_uart_begin(void)
 {
@@ -26,11 +28,10 @@ int eh_link_uart_begin(void)
 static size_t write_bytes(const uint8_t *bytes, size_t n)
 {
     size_t free_bytes = 0;
-    if (uart_get_tx_buffer_free_size(PORT, &free_bytes) != ESP_OK || free_bytes <= MARGIN) {
+    if (uart_get_tx_buffer_free_size(PORT, &free_bytes) != ESP_OK || free_bytes < FOR_HEADS + n) {
         return 0;
     }
-    free_bytes -= MARGIN;
-    const int taken = uart_write_bytes(PORT, bytes, n < free_bytes ? n : free_bytes);
+    const int taken = uart_write_bytes(PORT, bytes, n);
     return taken > 0 ? (size_t)taken : 0;
 }
 

@@ -16,6 +16,7 @@
 
 #define MOST 16
 #define USB_BYTES_A_SECOND 800000
+#define UART_HEAD_BYTES 36
 
 static char failing[32];
 
@@ -221,7 +222,7 @@ void esp_fill_random(void *to, size_t n)
 static struct {
     int installed, connected, reads;
     size_t room;
-    double queued, bytes_a_second;
+    double queued, heads, bytes_a_second; /* heads: what the driver puts before each piece, not counted as used */
     int64_t since_us;
     char waiting[256];
     size_t n_waiting;
@@ -249,6 +250,7 @@ void fake_host_sends(const char *bytes, size_t n)
         const double sent = (double)(fake_now_us - (port).since_us) * 1e-6 * (port).bytes_a_second;                    \
         (port).since_us = fake_now_us;                                                                                 \
         if ((port).reads) {                                                                                            \
+            (port).heads *= (port).queued > sent ? 1 - sent / (port).queued : 0;                                       \
             (port).queued = (port).queued > sent ? (port).queued - sent : 0;                                           \
         }                                                                                                              \
     } while (0)
@@ -326,7 +328,8 @@ esp_err_t uart_get_tx_buffer_free_size(uart_port_t port, size_t *size)
 int uart_write_bytes(uart_port_t port, const void *bytes, size_t n)
 {
     (void)port;
-    if ((double)n + uart.queued > (double)uart.room) {
+    uart.heads += UART_HEAD_BYTES;
+    if ((double)n + uart.heads + uart.queued > (double)uart.room) {
         fake_check(ESP_FAIL, "a write that waits");
     }
     uart.queued += (double)n;
