@@ -1,5 +1,6 @@
 """The glue is type-checked for the chips' processor, and its configuration holds together with the rest."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from edgehar.boards.flash.chips import CHIPS
 from edgehar.boards.flash.nvs import FORMAT, NAMESPACE
 from edgehar.boards.flash.partitions import table_from_csv
 from edgehar.boards.targets import WARNINGS
+from edgehar.wire.codec import FrameDecoder
 from edgehar.wire.messages import Link, Role
 from tests.firmware.glue import COMMON, FAKE, GLUE, MAIN, SOURCES
 
@@ -105,6 +107,25 @@ def test_settings_are_read_as_they_are_written():
         "UART": Link.UART,
         "USB": Link.USB,
     }
+
+
+def test_the_pages_example_runs(tmp_path):
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed: apt-get install gcc libc6-dev")
+    page = (GLUE.parents[1] / "docs" / "firmware.md").read_text()
+    (block,) = re.findall(r"```sh\n(out=.*?)```", page, re.DOTALL)
+    done = subprocess.run(
+        ["bash", "-euc", block],
+        cwd=GLUE.parents[1],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (said,) = tmp_path.glob("*/wire.bin")
+    assert FrameDecoder().push(said.read_bytes()) == []
+    assert "sent 65686172" in done.stderr
 
 
 def test_the_partition_table_is_sound_and_fits_two_megabytes():
