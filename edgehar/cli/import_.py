@@ -41,9 +41,7 @@ def import_(
     ] = "",
     pattern: Annotated[
         str,
-        typer.Option(
-            "--pattern", help="csi: regular expression on a file's path, with groups such as (?P<label>...)."
-        ),
+        typer.Option("--pattern", help="csi: regular expression on a file's path, with groups such as (?P<label>...)."),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
