@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from edgehar.bundle import Bundle, check_contract
+from edgehar.bundle import Bundle
 from edgehar.dsp.graph import Preprocess
 from edgehar.dsp.grid import Grid
 from edgehar.dsp.resample import MAX_GAP_NS
@@ -18,6 +18,7 @@ from edgehar.many.decisions import Decisions
 from edgehar.many.fastgrnn import ManyFastGRNN
 from edgehar.many.judge import ManyDeciders
 from edgehar.many.state import MISSING, UNORDERED, Streams
+from edgehar.pipeline import accept
 from edgehar.types import FlagArray, FloatArray, IntArray, StreamSpec
 
 INSTANT: Final = frozenset({"select", "scale", "normalize", "compand", "rectify", "magnitude", "concat"})
@@ -41,7 +42,7 @@ class ManyPipeline:
         manifest = bundle.manifest
         if streams < 1:
             raise UsageError(f"{streams} streams", reason=Reason.VALUE, hint="give 1 or more")
-        check_contract(spec, manifest.contract)
+        self._view = accept(spec, manifest.contract)
         _check_instant(manifest.preprocess)
         self.manifest, self.spec, self.streams = manifest, spec, streams
         contract, grid = manifest.contract, Grid.at(manifest.contract.rate_hz)
@@ -85,6 +86,8 @@ class ManyPipeline:
         """
         arrival_ns = self._now_ns() if arrival_ns is None else arrival_ns
         rows = self._checked(stream, t_dev_ns, t_host_ns, seq, x, flags)
+        if self._view is not None:
+            rows = (*rows[:-1], np.require(self._view.apply(rows[-1]), np.float32, ["C", "W"]))
         parts = list(self._walk(rows))
         events = np.concatenate([events for events, _ in parts]) if parts else np.zeros((0, EVENT_COLUMNS), np.int64)
         classes = len(self.manifest.labels)

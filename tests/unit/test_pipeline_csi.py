@@ -10,6 +10,7 @@ from factories import random_bundle
 
 from edgehar.errors import ContractError
 from edgehar.manifest import Contract
+from edgehar.many.pipeline import ManyPipeline
 from edgehar.pipeline import Pipeline
 from edgehar.types import Chunk, StreamSpec
 
@@ -52,3 +53,13 @@ def test_a_stream_that_lacks_a_subcarrier_is_refused_with_both_sides():
     x = np.ones((3, 6))
     with pytest.raises(ContractError, match=r"sc\+3.amp"):
         logits(chunk(IQ[:6], "1", x, np.arange(3) * 20_000_000))
+
+
+def test_many_streams_derive_amplitudes_as_one_does():
+    rng = np.random.default_rng(1)
+    t_ns = np.arange(60) * 20_000_000
+    one = chunk(IQ, "1", rng.normal(size=(60, 8)), t_ns)
+    many = ManyPipeline(BUNDLE, one.spec, 2)
+    found = many.push(np.ones(60, np.int64), t_ns, t_ns, one.seq, one.x)
+    assert len(found.logits) > 3
+    np.testing.assert_allclose(found.logits, logits(one), atol=1e-5)
