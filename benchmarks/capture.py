@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -47,8 +46,11 @@ def board(directory: Path, rate_hz: int) -> Iterator[str]:
                 time.sleep(0.05)
             yield f"csi:{link}?patience_s=60"
         finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(30)
+            process.terminate()  # not SIGINT: a background job of a shell inherits that it is to be ignored
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def recording_process(address: str, out: Path, *options: str) -> subprocess.Popen[bytes]:
