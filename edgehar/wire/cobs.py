@@ -39,13 +39,18 @@ def cobs_decode(coded: bytes) -> bytes | None:
     end = len(coded)
     if end == 0 or 0 in coded:
         return None
-    blocks, at = [], 0
-    while True:
-        code = coded[at]
-        following = at + code
-        blocks.append(coded[at + 1 : following])
-        if following >= end:
-            return b"".join(blocks) if following == end else None
-        if code <= FULL:
-            blocks.append(b"\0")
-        at = following
+    # In place: a block's zero stands where the next block's code is; only the code behind a full block has to go.
+    raw, joints, at = bytearray(coded), [], coded[0]
+    full = at > FULL
+    while at < end:
+        code = raw[at]
+        if full:
+            joints.append(at)
+        raw[at] = 0
+        full = code > FULL
+        at += code
+    if at != end:
+        return None
+    for joint in reversed(joints):
+        del raw[joint]
+    return bytes(raw[1:])
