@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     from edgehar.bundle import Bundle
 
 Report = Callable[[int, int], None] | None
-
-
-class Told(Protocol):
-    """What every measurement returns."""
-
-    def json(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)

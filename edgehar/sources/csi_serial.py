@@ -88,7 +88,6 @@ class CsiSource:
         self._patience_s = patience_s
         self._received = 0
         self._settled: list[Chunk] = []  # what came while the spec was found out
-        self.newest: Chunk | None = None
 
     @property
     def spec(self) -> StreamSpec:
@@ -143,7 +142,6 @@ class CsiSource:
             yield chunk
         while pieces := await self._reader.pieces():
             for chunk in self._push(pieces):
-                self.newest = chunk
                 yield chunk
         for chunk in self.stream.finish(time.monotonic_ns()):
             yield chunk

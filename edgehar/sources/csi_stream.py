@@ -102,8 +102,7 @@ class CsiStream:
     @property
     def binary(self) -> list[FrameDecoder]:
         """The decoder of binary frames, as long as the stream may be such; it knows hello and log lines."""
-        decoders = self._candidates if self.decoder is None else (self.decoder,)
-        return [decoder for decoder in decoders if isinstance(decoder, FrameDecoder)]
+        return [decoder for decoder in self._possible() if isinstance(decoder, FrameDecoder)]
 
     def settle(self) -> list[Chunk]:
         """Decide now what the stream is, by the few frames that came."""
@@ -115,13 +114,17 @@ class CsiStream:
 
     def finish(self, host_ns: int) -> list[Chunk]:
         """The stream is over; one too short to settle by itself is settled by what came."""
-        decoders = self._candidates if self.decoder is None else (self.decoder,)
+        decoders = self._possible()
         if self.decoder is None:
             self._candidates[1].push(self._undecided)
         found = [frames for decoder in decoders for frames in decoder.finish()]
         if self.decoder is None and found:
             self.decoder = next(decoder for decoder in decoders if decoder.counts["frames"])
         return self._take(found, host_ns, ended=True)
+
+    def _possible(self) -> tuple[FrameDecoder | TextDecoder, ...]:
+        """The decoder, or both while the stream may be either."""
+        return self._candidates if self.decoder is None else (self.decoder,)
 
     def _decode(self, data: bytes) -> list[CsiFrames]:
         if self.decoder is not None:
