@@ -33,6 +33,7 @@ QUIET_S = 0.5
 """esptool speaks within this of opening the port; whoever listens for longer listens to the application."""
 HELLO_EVERY_S = 0.1
 GIVEN_UP_S = 0.5
+CHIP_REGISTER = 0x40001000  # every chip has one here, and every stub reads it
 FLASH_4_MB, FLASH_8_MB = 0x164020, 0x174020  # JEDEC numbers: the third byte is the logarithm of the size
 FOUR_MB = 4 << 20
 
@@ -144,9 +145,11 @@ class MockBoard:
 
     def _from_chip(self, frame: bytes) -> None:
         if self._read is not None:
-            for told in self._read.take(frame):
+            told, acknowledgement = self._read.take(frame)
+            if acknowledgement:
+                _write(self._chip_side, Slip.pack(acknowledgement))
+            if told:
                 _write(self._master, Slip.pack(told))
-            _write(self._chip_side, Slip.pack(self._read.acknowledgement()))
             if self._read.done:
                 self._read = None
             return
@@ -163,38 +166,33 @@ class Read:
     """One READ_FLASH of the stub: its answer, packets of data, and the MD5 of all.
 
     The mock gives up when a packet is not acknowledged within 50 ms, which a busy machine does not always keep. Then
-    the rest is asked for again, and the MD5 made here.
+    the rest is asked for again, and the MD5 made here. While it waits for an acknowledgement it takes any frame for
+    one, so the host, which speaks again after the MD5, gets that when the mock has come out of its loop and not before.
     """
 
     def __init__(self, request: bytes) -> None:
         self.offset, self.size, self.packet, self.in_flight = struct.unpack_from("<IIII", request, 8)
-        self.held, self.asked_at, self.begun, self.answered, self.done = b"", 0, time.monotonic(), False, False
-        self._answer_due = True
+        self.held, self.asked_at, self.heard, self.answered, self.done = b"", 0, time.monotonic(), False, False
 
-    def take(self, frame: bytes) -> Iterator[bytes]:
-        """What the host gets for a frame of the chip's."""
-        self.begun = time.monotonic()
-        if self._answer_due:
-            self._answer_due = False
-            if not self.answered:
-                self.answered = True
-                yield frame
-        else:
-            self.held += frame
-            yield frame
-            if len(self.held) == self.size:
-                self.done = True
-                yield hashlib.md5(self.held).digest()
-
-    def acknowledgement(self) -> bytes:
-        """Of everything since the last request."""
-        return struct.pack("<I", len(self.held) - self.asked_at)
+    def take(self, frame: bytes) -> tuple[bytes, bytes]:
+        """What the host, and what the mock gets for a frame of the mock's."""
+        self.heard = time.monotonic()
+        if len(self.held) == self.size:  # its own MD5, or the answer to what `again` asked
+            self.done = True
+            return hashlib.md5(self.held).digest(), b""
+        if frame[:2] == bytes([1, READ_FLASH]) and len(frame) == 10:
+            first, self.answered = not self.answered, True
+            return frame if first else b"", b""
+        self.held += frame
+        return frame, struct.pack("<I", len(self.held) - self.asked_at)
 
     def again(self) -> bytes | None:
-        """The request for the rest, when the mock has fallen silent."""
-        if time.monotonic() - self.begun < GIVEN_UP_S:
+        """When the mock has fallen silent: the request for the rest, or a register's to see that it is back."""
+        if time.monotonic() - self.heard < GIVEN_UP_S:
             return None
-        self.begun, self._answer_due, self.asked_at = time.monotonic(), True, len(self.held)
+        self.heard, self.asked_at = time.monotonic(), len(self.held)
+        if self.asked_at == self.size:
+            return struct.pack("<BBHII", 0, READ_REG, 4, 0, CHIP_REGISTER)
         rest = struct.pack("<IIII", self.offset + self.asked_at, self.size - self.asked_at, self.packet, self.in_flight)
         return struct.pack("<BBHI", 0, READ_FLASH, len(rest), 0) + rest
 
