@@ -1,0 +1,74 @@
+"""What a kind of Bluetooth LE motion sensor is: how to know it, how to set it going, what its bytes mean. Sans-IO."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol
+
+from edgehar.types import Chunk, StreamSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Advertised:
+    """What a device says before anybody connects. `services`: 128-bit UUIDs in lower case."""
+
+    address: str
+    name: str = ""
+    services: frozenset[str] = frozenset()
+    manufacturer: Mapping[int, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    rssi_dbm: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read a characteristic; its value goes to `take`."""
+
+    uuid: str
+    optional: bool = False  # older firmware does not have it
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write a characteristic. `response`: wait until the device has confirmed."""
+
+    uuid: str
+    value: bytes
+    response: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """Ask for notifications or indications of a characteristic; each value goes to `take`."""
+
+    uuid: str
+
+
+Step = Read | Write | Subscribe
+
+
+class BleDevice(Protocol):
+    """One device of one kind, for one stream. Its steps are taken in order after every connection.
+
+    `counts`: samples, and what did not become one by cause. Raises InputError naming characteristic, length and what
+    was expected only where nothing further can be made of the device (wrong firmware version); a single value that is
+    not what the layout says is counted and a marked gap.
+    """
+
+    title: str
+    counts: Counter[str]
+
+    @property
+    def spec(self) -> StreamSpec | None:
+        """What the stream is; None until enough was taken to know."""
+
+    def steps(self) -> Sequence[Step]:
+        """What sets it going."""
+
+    def take(self, uuid: str, value: bytes, host_ns: int) -> list[Chunk]:
+        """A value that was read or notified, and when it arrived on the host's monotonic clock."""
+
+    def interrupt(self) -> None:
+        """The connection was lost here: what follows is behind a gap."""
