@@ -49,6 +49,17 @@ class Subscribe:
 Step = Read | Write | Subscribe
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What somebody wants of a device; 0 and "" leave it as it is. A device takes the nearest that it has."""
+
+    rate_hz: float = 0.0
+    accel_range_g: int = 0
+    gyro_range_dps: int = 0
+    session_id: str = ""
+    placement: str = ""
+
+
 class BleDevice(Protocol):
     """One device of one kind, for one stream. Its steps are taken in order after every connection.
 
