@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "firmware": "edgehar.cli.firmware:firmware",
     "flash": "edgehar.cli.flash:flash",
     "doctor": "edgehar.cli.doctor:doctor",
+    "command": "edgehar.cli.command:command",
     "virtual": "edgehar.cli.virtual:virtual",
     "repair": "edgehar.cli.repair:repair",
 }
