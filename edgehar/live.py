@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from edgehar.tee import Tee
 
 EXIT_INTERRUPTED = 130
+SILENT_S = 10.0  # a stream that says nothing for so long does not keep a run of given duration from ending
 
 
 class Stop:
@@ -55,14 +57,20 @@ def stopped_by_signals() -> Iterator[Stop]:
 
 
 async def chunks_until(source: Source, stop: Stop, duration_s: float | None = None) -> AsyncGenerator[Chunk]:
-    """What `source` yields until it ends, `stop` is requested, or `duration_s` of device time have gone by."""
+    """What `source` yields until it ends, `stop` is requested, or `duration_s` of device time have gone by.
+
+    A device that went away and stays away has no time: then `duration_s` of the host's end the stream, once it has been
+    silent for SILENT_S.
+    """
     chunks = aiter(source)
     stopping = asyncio.ensure_future(stop.event.wait())
     went = StreamTally()
+    began_s = time.monotonic()
     try:
         while not stop.event.is_set():
             coming = asyncio.ensure_future(anext(chunks, None))
-            await asyncio.wait({coming, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            left_s = None if duration_s is None else max(duration_s - (time.monotonic() - began_s), SILENT_S)
+            await asyncio.wait({coming, stopping}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
             if not coming.done():
                 coming.cancel()
                 with contextlib.suppress(asyncio.CancelledError):

@@ -180,3 +180,24 @@ def test_a_full_disk_is_told_as_such_also_while_a_label_lasts(tmp_path, monkeypa
 
     with pytest.raises(MissingError, match="no space left"):
         asyncio.run(go())
+
+
+class Vanishing:
+    """Yields one chunk, and never says that this was all."""
+
+    spec = StreamSpec("imu", ("a",), 10.0, ("g",))
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        pass
+
+    async def __aiter__(self):
+        yield chunk([0, 1], spec=self.spec)
+        await asyncio.Event().wait()
+
+
+def test_a_device_that_went_away_does_not_keep_a_run_of_given_duration_from_ending(monkeypatch):
+    monkeypatch.setattr("edgehar.live.SILENT_S", 0.01)
+    assert [len(c) for c in read(Vanishing(), duration_s=0.3)] == [2]
