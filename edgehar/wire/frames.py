@@ -53,10 +53,12 @@ class Cause(StrEnum):
 
 
 class Loss(StrEnum):
-    """Where a frame that never arrived went missing, as far as the running numbers can tell."""
+    """Where a frame or sample that never arrived went missing, as far as the running numbers can tell."""
 
     RADIO = "lost_radio"  # sent, never received: tx_seq jumps, rx_seq does not
     RING = "lost_ring"  # received, but dropped on the board: its drop counters say so
+    QUEUE = "lost_queue"  # measured, but dropped by the tag's own queue, for a slow link
+    SENSOR = "lost_sensor"  # the sensor's FIFO ran over before the tag had read it
     LINK = "lost_link"  # sent by the board, never arrived whole
     UNKNOWN = "lost_unknown"  # a foreign sender numbers nothing, or the dialect prints no number
 
