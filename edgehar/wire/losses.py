@@ -1,8 +1,8 @@
 """Where CSI frames went missing: the account that a decoder keeps of running numbers and drop counters.
 
 A board numbers the frames it receives (rx_seq), queues them, and sends them in that order; its queue drops the oldest.
-Hello and heartbeat stand in the same order and say `next_seq` and `dropped_ring` as of themselves, which tells RING from
-LINK (edgehar/wire/numbered.py); the senders' own numbers tell what was lost on the air.
+Hello and heartbeat stand in the same order and say `next_seq` and `dropped_ring` as of themselves, which tells RING
+from LINK (edgehar/wire/numbered.py); the senders' own numbers tell what was lost on the air.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class NumberedLosses:
         self._damaged = 0  # pieces since then that were nothing
 
     def arrived(self, first: int, count: int = 1) -> bool:
-        """So many with the numbers from `first` on. False, and nothing is counted, where that lies behind: a restart."""
+        """`count` of them, numbered from `first` on. False, and nothing is counted, where that lies behind: a restart."""
         if self._expected is not None and not self._advance(first):
             return False
         self._expected = (first + count) % MODULUS
