@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
 from edgehar.types import Chunk, StreamSpec
+
+ANSWER_S = 3.0  # how long a device may take to answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,16 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Write a characteristic. `response`: wait until the device has confirmed."""
+    """Write a characteristic. `response`: wait until the device has confirmed.
+
+    `answer`: the characteristic, subscribed to before, whose next value is the device's answer; the next step is asked
+    for when `take` had it, or when `ANSWER_S` have passed without one.
+    """
 
     uuid: str
     value: bytes
     response: bool = True
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +82,8 @@ class BleDevice(Protocol):
     def spec(self) -> StreamSpec | None:
         """What the stream is; None until enough was taken to know."""
 
-    def steps(self) -> Sequence[Step]:
-        """What sets it going."""
+    def steps(self) -> Iterable[Step]:
+        """What sets it going. Each is asked for when what the one before brought was taken: it may depend on that."""
 
     def take(self, uuid: str, value: bytes, host_ns: int) -> list[Chunk]:
         """A value that was read or notified, and when it arrived on the host's monotonic clock."""
