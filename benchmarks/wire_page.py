@@ -35,11 +35,14 @@ def _tables(table: Schema) -> dict[str, str]:
         parts[kind.name] = _fields(own) + ("\n\nthen the counters." if len(own) < len(kind.fields) else "")
     bits = [("in", "bit", "name")]
     bits += [(block, str(bit), f"`{name}`") for block, flags in table.flags.items() for name, bit in flags.items()]
-    commands = [("line", "number", "word", "what")]
+    commands = [("line", "device", "number", "word", "what")]
     for command in table.commands.values():
         number = "{} to {}".format(*command.number) if command.number else ""
-        commands.append((f"`{command.name}`", number, ", ".join(command.words), command.doc))
-    return parts | {"flags": _rows(bits), "commands": _rows(commands)}
+        number = ", ".join(map(str, command.among)) or number
+        devices = "all" if len(command.devices) == len(table.devices) else ", ".join(command.devices)
+        commands.append((f"`{command.name}`", devices, number, ", ".join(command.words), command.doc))
+    axes = [("row", "x, y and z are the sensor's"), *((str(i), f"`{row}`") for i, row in enumerate(table.axes))]
+    return parts | {"flags": _rows(bits), "commands": _rows(commands), "axes": _rows(axes)}
 
 
 def _fields(fields: tuple[Field, ...]) -> str:

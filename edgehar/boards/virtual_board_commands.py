@@ -24,9 +24,13 @@ class Asked:
 
 
 class CommandLines:
-    """`push` bytes; a line ends with a line feed, and of one that is too long the beginning is kept."""
+    """`push` bytes; a line ends with a line feed, and of one that is too long the beginning is kept.
 
-    def __init__(self) -> None:
+    `device` names who reads it, as messages.toml does.
+    """
+
+    def __init__(self, device: str = "csi") -> None:
+        self._device = device
         self._line = ""
         self._overlong = False
 
@@ -36,7 +40,7 @@ class CommandLines:
         for char in received.decode("latin-1"):
             if char == "\n":
                 if self._line:
-                    asked.append(parse_command(self._line, overlong=self._overlong))
+                    asked.append(parse_command(self._line, overlong=self._overlong, device=self._device))
                 self._line, self._overlong = "", False
             elif len(self._line) == schema().max_command_bytes:
                 self._overlong = True
@@ -45,7 +49,7 @@ class CommandLines:
         return asked
 
 
-def parse_command(line: str, *, overlong: bool = False) -> Asked:
+def parse_command(line: str, *, overlong: bool = False, device: str = "csi") -> Asked:
     """What the line asks for, or why it is no command.
 
     >>> parse_command("#7 channel 6 below")
@@ -60,12 +64,11 @@ def parse_command(line: str, *, overlong: bool = False) -> Asked:
     if overlong:
         return Asked(line, ReplyStatus.TOO_LONG, number_of)
     command = schema().commands.get(words[0]) if words else None
-    if command is None:
+    if command is None or device not in command.devices:
         return Asked(line, ReplyStatus.UNKNOWN_COMMAND, number_of)
     arguments, number, refused = words[1:], 0, Asked(line, ReplyStatus.BAD_ARGUMENT, number_of)
     if command.number is not None:
-        low, high = command.number
-        if not arguments or not _DECIMAL.fullmatch(arguments[0]) or not low <= int(arguments[0]) <= high:
+        if not arguments or not _DECIMAL.fullmatch(arguments[0]) or not command.takes(int(arguments[0])):
             return refused
         number = int(arguments.pop(0))
     word = command.words[0] if command.words else ""

@@ -37,6 +37,7 @@ def c_header() -> str:
         "\n".join(_constants(table)),
         *("\n".join(_kind(kind)) for kind in table.kinds.values()),
         "\n".join(_commands(table)),
+        "\n".join(_axes(table)),
         "\n".join(_layouts(table)),
         "#endif",
     ]
@@ -54,7 +55,7 @@ def _constants(table: Schema) -> Iterator[str]:
 
 
 def _kind(kind: Kind) -> Iterator[str]:
-    name, struct = kind.name, f"EhWire{kind.name.title()}"
+    name, struct = kind.name, f"EhWire{kind.name.title().replace('_', '')}"
     yield f"/* {kind.doc} */"
     yield f"#define EH_{name.upper()}_BYTES {kind.head_bytes}u{' /* then the tail */' if kind.tail else ''}"
     yield "typedef struct {"
@@ -91,13 +92,27 @@ def _access(verb: str, field: Field, at: int) -> str:
 def _commands(table: Schema) -> Iterator[str]:
     yield f"#define EH_MAX_COMMAND {table.max_command_bytes}u /* bytes of a line from the host, its end not counted */"
     yield from _enum("EhCommandName", [(f"EH_COMMAND_{name.upper()}", i) for i, name in enumerate(table.commands)])
-    yield "/* X(name, least number, largest or 0 where none is taken, words that may stand last) */"
+    yield from _enum("EhDevice", [(f"EH_DEVICE_{name.upper()}", bit) for name, bit in table.devices.items()])
+    yield "/* X(name, devices that know it, least number, largest or 0 where none is taken, the only numbers that are"
+    yield " *   taken if not all, words that may stand last) */"
+    rows = []
+    for command in table.commands.values():
+        devices = sum(table.devices[name] for name in command.devices)
+        low, high = command.number or (0, 0)
+        rows.append(f'"{command.name}", {devices}, {low}, {high}, "{_bars(command.among)}", "{_bars(command.words)}"')
+    yield from _macro("EH_COMMANDS", rows)
+
+
+def _bars(words: Sequence[object]) -> str:
+    return "|".join(map(str, words))
+
+
+def _axes(table: Schema) -> Iterator[str]:
+    yield f"#define EH_ROTATIONS {len(table.axes)}u"
+    yield "/* X(for x, y and z of what is sent: the sensor's axis, and 1 where it is negated) */"
+    rotations = [rotation.split() for rotation in table.axes]
     yield from _macro(
-        "EH_COMMANDS",
-        [
-            '"{}", {}, {}, "{}"'.format(command.name, *(command.number or (0, 0)), "|".join(command.words))
-            for command in table.commands.values()
-        ],
+        "EH_AXES", [", ".join(f"{'xyz'.index(part[1])}, {int(part[0] == '-')}" for part in row) for row in rotations]
     )
 
 

@@ -19,10 +19,11 @@ def encode_command(name: str, *arguments: int | str, id: int = 0) -> bytes:  # n
         )
     command, given = known[name], list(arguments)
     if command.number is not None:
-        low, high = command.number
         number = given.pop(0) if given else None
-        if not isinstance(number, int) or not low <= number <= high:
-            raise UsageError(f"{name} {number}", reason=Reason.VALUE, hint=f"give a number from {low} to {high}")
+        if not isinstance(number, int) or not command.takes(number):
+            among = ", ".join(map(str, command.among))
+            wanted = f"one of {among}" if among else "a number from {} to {}".format(*command.number)
+            raise UsageError(f"{name} {number}", reason=Reason.VALUE, hint=f"give {wanted}")
     if given and given[0] in command.words:
         del given[0]
     if given:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from edgehar.errors import InputError, Reason
 from edgehar.wire.envelope import wrap
 from edgehar.wire.frames import UNKNOWN_SEQ, CsiFrames
+from edgehar.wire.imu_encode import coded_text, imu_payload
 from edgehar.wire.layouts import layout_named
-from edgehar.wire.messages import CsiFlag, Decision, Heartbeat, Hello, ImuSamples, Reply
+from edgehar.wire.messages import CsiFlag, Decision, Heartbeat, Hello, ImuSamples, LogLine, Reply
 from edgehar.wire.schema import schema
 
 _SAME = ("agc_gain", "fft_gain", "rssi_dbm", "noise_floor_dbm", "channel", "secondary", "sig_mode", "bandwidth", "stbc")
@@ -24,9 +25,9 @@ def encode_hello(hello: Hello) -> bytes:
     head = (
         hello.boot,
         hello.t_us,
-        _text("chip", hello.chip, room["chip"]),
-        _text("firmware", hello.firmware, room["firmware"]),
-        _text("name", hello.name, room["name"]),
+        coded_text("chip", hello.chip, room["chip"]),
+        coded_text("firmware", hello.firmware, room["firmware"]),
+        coded_text("name", hello.name, room["name"]),
         hello.role,
         hello.csi,
         hello.flags,
@@ -74,26 +75,12 @@ def encode_csi(frames: CsiFrames, *, boot: int) -> list[bytes]:
 
 def encode_imu(samples: ImuSamples) -> bytes:
     """Consecutive samples in one frame."""
-    kind = schema().kinds["imu"]
-    n, c = samples.x.shape
-    head = kind.struct.pack(
-        samples.boot,
-        samples.seq & 0xFFFFFFFF,
-        samples.t_us & 0xFFFFFFFF,
-        samples.period_us,
-        samples.accel_range_g,
-        samples.gyro_range_dps,
-        c,
-        n,
-    )
-    return wrap(kind.id, head + samples.x.astype("<i2", copy=False).tobytes())
+    return wrap(*imu_payload(samples))
 
 
 def encode_log(boot: int, text: str, *, level: int = 3) -> bytes:
     """One line of log; level as in messages.toml."""
-    kind = schema().kinds["log"]
-    room = schema().max_payload_bytes - kind.head_bytes
-    return wrap(kind.id, kind.struct.pack(boot, level) + text.encode()[:room])
+    return wrap(*imu_payload(LogLine(boot, level, text)))
 
 
 def encode_decision(decision: Decision) -> bytes:
@@ -113,8 +100,7 @@ def encode_decision(decision: Decision) -> bytes:
 
 def encode_reply(reply: Reply) -> bytes:
     """The answer to a command."""
-    kind = schema().kinds["reply"]
-    return wrap(kind.id, kind.struct.pack(reply.boot, reply.id, reply.status) + reply.text.encode())
+    return wrap(*imu_payload(reply))
 
 
 def narrow(iq: NDArray[np.int16], bits: int) -> NDArray[np.int8] | NDArray[np.int16]:
@@ -127,10 +113,3 @@ def narrow(iq: NDArray[np.int16], bits: int) -> NDArray[np.int8] | NDArray[np.in
             hint=f"clip them to {-limit}..{limit - 1}, as the chip does",
         )
     return iq.astype("i1") if bits <= 8 else iq.astype("<i2", copy=False)
-
-
-def _text(name: str, text: str, room: int) -> bytes:
-    coded = text.encode()
-    if len(coded) > room or "\0" in text:
-        raise InputError(f"{name} '{text}'", reason=Reason.VALUE, hint=f"give at most {room} bytes without a zero")
-    return coded

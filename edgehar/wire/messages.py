@@ -8,9 +8,11 @@ from enum import IntEnum, IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
+UNKNOWN_BATTERY = 255
+
 
 class BoardFlag(IntFlag):
-    """`flags` of hello and heartbeat."""
+    """`flags` of hello and heartbeat, a tag's too."""
 
     SIMULATED = 1
     RUNNING = 2
@@ -93,6 +95,51 @@ class Heartbeat:
     t_us: int
     flags: BoardFlag = BoardFlag.RUNNING
     counters: Counters = field(default_factory=Counters)
+
+
+@dataclass(frozen=True, slots=True)
+class ImuHello:
+    """Who is speaking: a tag, its sensor and its settings. `axes`: the rotation that it has applied to its samples."""
+
+    boot: int
+    t_us: int
+    chip: str
+    firmware: str
+    name: str
+    sensor: str
+    rate_hz: int
+    accel_range_g: int
+    gyro_range_dps: int
+    axes: int = 0
+    channels: int = 6
+    flags: BoardFlag = BoardFlag.RUNNING
+    battery_percent: int = UNKNOWN_BATTERY
+
+
+@dataclass(frozen=True, slots=True)
+class ImuHeartbeat:
+    """A tag is alive; the counters are of samples, since its start, modulo 2^32.
+
+    Between two of them, of `next_seq`'s advance, what neither arrived nor was dropped was lost on the link.
+    """
+
+    boot: int
+    t_us: int
+    flags: BoardFlag = BoardFlag.RUNNING
+    next_seq: int = 0
+    dropped_queue: int = 0
+    dropped_sensor: int = 0
+    bad_commands: int = 0
+    battery_percent: int = UNKNOWN_BATTERY
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of the firmware's log; level 1 error, 2 warning, 3 remark, 4 detail."""
+
+    boot: int
+    level: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,12 +90,22 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command that a board understands: a number within `number` if it takes one, then one of `words` if any."""
+    """One command: a number within `number` if it takes one, one of `among` if that is not empty; then one of `words`.
+
+    `devices` are the kinds of board that know it.
+    """
 
     name: str
     doc: str
     number: tuple[int, int] | None
+    among: tuple[int, ...]
     words: tuple[str, ...]
+    devices: tuple[str, ...]
+
+    def takes(self, number: int) -> bool:
+        """Whether `number` may be its argument."""
+        low, high = self.number or (1, 0)
+        return low <= number <= high and (not self.among or number in self.among)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +118,9 @@ class Schema:
     kinds: Mapping[str, Kind]
     flags: Mapping[str, Mapping[str, int]]
     commands: Mapping[str, Command]
+    devices: Mapping[str, int]
     max_command_bytes: int
+    axes: tuple[str, ...]
     chips: Mapping[str, str]
 
 
@@ -123,14 +135,17 @@ def schema() -> Schema:
         )
         for name, row in table["kinds"].items()
     }
+    devices = table["commands"]["devices"]
     return Schema(
         table["version"],
         table["max_payload_bytes"],
         counters,
         kinds,
         table["flags"],
-        {row["name"]: _command(row) for row in table["commands"]["list"]},
+        {row["name"]: _command(row, devices) for row in table["commands"]["list"]},
+        devices,
         table["commands"]["max_bytes"],
+        tuple(table["axes"]["rows"]),
         table["chips"],
     )
 
@@ -139,7 +154,8 @@ def _fields(row: Mapping[str, Any]) -> tuple[Field, ...]:
     return tuple(Field(**field) for field in row["fields"])
 
 
-def _command(row: Mapping[str, Any]) -> Command:
+def _command(row: Mapping[str, Any], devices: Mapping[str, int]) -> Command:
     low_high = row.get("number")
     number = (int(low_high[0]), int(low_high[1])) if low_high else None
-    return Command(row["name"], row["doc"], number, tuple(row.get("words", ())))
+    among, words = tuple(row.get("among", ())), tuple(row.get("words", ()))
+    return Command(row["name"], row["doc"], number, among, words, tuple(row.get("devices", devices)))

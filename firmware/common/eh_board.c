@@ -187,7 +187,7 @@ void eh_board_receive(EhBoard *board, const uint8_t *bytes, size_t n)
         if (!eh_command_line_push(&board->line, bytes[i])) {
             continue;
         }
-        EhReplyStatus status = eh_command_parse(&board->line, &command);
+        EhReplyStatus status = eh_command_parse(&board->line, EH_DEVICE_CSI, &command);
         if (status == EH_REPLY_DONE) {
             status = do_command(board, &command);
         } else {

@@ -2,11 +2,13 @@
 
 typedef struct {
     const char *name;
+    unsigned devices;   /* who knows it: bits of EhDevice */
     uint16_t low, high; /* high 0: no number */
+    const char *among;  /* "2|4|8|16": the only numbers; "": all from low to high */
     const char *words;  /* "lock|free" */
 } Rule;
 
-#define RULE(name, low, high, words) {name, low, high, words},
+#define RULE(name, devices, low, high, among, words) {name, devices, low, high, among, words},
 static const Rule rules[] = {EH_COMMANDS(RULE)};
 
 /* The next word of the line: its length, and `at` moved to its beginning. */
@@ -62,12 +64,28 @@ static long decimal(const char *word, size_t n)
     return value;
 }
 
+/* Whether `number` stands in a list "a|b|c". */
+static int listed(long number, const char *list)
+{
+    while (*list != '\0') {
+        size_t n = 0;
+        while (list[n] != '\0' && list[n] != '|') {
+            n++;
+        }
+        if (decimal(list, n) == number) {
+            return 1;
+        }
+        list += list[n] == '|' ? n + 1 : n;
+    }
+    return 0;
+}
+
 static EhReplyStatus parse_arguments(const Rule *rule, const char *at, EhCommand *command)
 {
     size_t n = next_word(&at);
     if (rule->high > 0) {
         const long number = decimal(at, n);
-        if (number < rule->low || number > rule->high) {
+        if (number < rule->low || number > rule->high || (rule->among[0] != '\0' && !listed(number, rule->among))) {
             return EH_REPLY_BAD_ARGUMENT;
         }
         command->number = (uint16_t)number;
@@ -112,7 +130,7 @@ int eh_command_line_push(EhCommandLine *line, uint8_t byte)
     return 0;
 }
 
-EhReplyStatus eh_command_parse(const EhCommandLine *line, EhCommand *command)
+EhReplyStatus eh_command_parse(const EhCommandLine *line, EhDevice device, EhCommand *command)
 {
     const char *at = line->text;
     size_t n = next_word(&at);
@@ -133,7 +151,7 @@ EhReplyStatus eh_command_parse(const EhCommandLine *line, EhCommand *command)
         return EH_REPLY_TOO_LONG;
     }
     for (size_t i = 0; n > 0 && i < sizeof rules / sizeof rules[0]; i++) {
-        if (stands(at, n, rules[i].name)) {
+        if (stands(at, n, rules[i].name) && (rules[i].devices & device)) {
             command->name = (EhCommandName)i;
             return parse_arguments(&rules[i], at + n, command);
         }

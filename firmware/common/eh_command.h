@@ -15,7 +15,7 @@ typedef enum {
 typedef struct {
     EhCommandName name;
     uint16_t id;     /* the number that the host gave it; 0: none */
-    uint16_t number; /* of rate and channel */
+    uint16_t number; /* 0 where the command takes none */
     uint8_t word;    /* index among the command's words; 0 where none stood */
 } EhCommand;
 
@@ -32,7 +32,7 @@ void eh_command_line_init(EhCommandLine *line);
 /* The next byte; 1 where it ended a line with something on it, which eh_command_parse then reads. CR is ignored. */
 int eh_command_line_push(EhCommandLine *line, uint8_t byte);
 
-/* What the line says. `command` is filled as far as the line is understood: id first. */
-EhReplyStatus eh_command_parse(const EhCommandLine *line, EhCommand *command);
+/* What the line says to a `device`. `command` is filled as far as the line is understood: id first. */
+EhReplyStatus eh_command_parse(const EhCommandLine *line, EhDevice device, EhCommand *command);
 
 #endif

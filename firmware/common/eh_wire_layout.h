@@ -19,7 +19,9 @@ typedef enum {
     EH_KIND_IMU = 4,
     EH_KIND_LOG = 5,
     EH_KIND_DECISION = 6,
-    EH_KIND_REPLY = 7
+    EH_KIND_REPLY = 7,
+    EH_KIND_IMU_HELLO = 8,
+    EH_KIND_IMU_HEARTBEAT = 9
 } EhKind;
 
 enum {
@@ -323,6 +325,95 @@ static inline void eh_get_reply(const uint8_t *at, EhWireReply *m)
     m->status = eh_get_u8(at + 4);
 }
 
+/* who is speaking, where that is an inertial sensor: a tag; at start, every five seconds, on change, and when asked */
+#define EH_IMU_HELLO_BYTES 95u
+typedef struct {
+    uint16_t boot; /* number of this start of the tag; another number means that it restarted */
+    uint64_t t_us; /* device time since the start; its low 32 bits are the t_us of samples */
+    char chip[12]; /* as ESP-IDF names its targets: esp32s3 ...; nrf52840 and the like elsewhere */
+    char firmware[16]; /* version of the firmware */
+    char name[32]; /* the name that was given to the tag, the one that it advertises */
+    char sensor[16]; /* part name of the inertial sensor: lsm6dso, mpu6050, bmi270 ... */
+    uint16_t rate_hz; /* samples a second, rounded; imu's period_us says it exactly */
+    uint8_t accel_range_g; /* as in imu */
+    uint16_t gyro_range_dps; /* as in imu */
+    uint8_t axes; /* the rotation that the tag has applied, a row of [axes]; 0: the sensor's own axes */
+    uint8_t channels; /* values a sample: 3 accelerometer, 6 accelerometer and gyroscope */
+    uint8_t flags; /* bits of [flags.board] */
+    uint8_t battery_percent; /* 0 to 100; 255: not known */
+} EhWireImuHello;
+
+static inline void eh_put_imu_hello(uint8_t *at, const EhWireImuHello *m)
+{
+    eh_put_u16(at + 0, m->boot);
+    eh_put_u64(at + 2, m->t_us);
+    eh_copy(at + 10, m->chip, 12u);
+    eh_copy(at + 22, m->firmware, 16u);
+    eh_copy(at + 38, m->name, 32u);
+    eh_copy(at + 70, m->sensor, 16u);
+    eh_put_u16(at + 86, m->rate_hz);
+    eh_put_u8(at + 88, m->accel_range_g);
+    eh_put_u16(at + 89, m->gyro_range_dps);
+    eh_put_u8(at + 91, m->axes);
+    eh_put_u8(at + 92, m->channels);
+    eh_put_u8(at + 93, m->flags);
+    eh_put_u8(at + 94, m->battery_percent);
+}
+
+static inline void eh_get_imu_hello(const uint8_t *at, EhWireImuHello *m)
+{
+    m->boot = eh_get_u16(at + 0);
+    m->t_us = eh_get_u64(at + 2);
+    eh_copy(m->chip, at + 10, 12u);
+    eh_copy(m->firmware, at + 22, 16u);
+    eh_copy(m->name, at + 38, 32u);
+    eh_copy(m->sensor, at + 70, 16u);
+    m->rate_hz = eh_get_u16(at + 86);
+    m->accel_range_g = eh_get_u8(at + 88);
+    m->gyro_range_dps = eh_get_u16(at + 89);
+    m->axes = eh_get_u8(at + 91);
+    m->channels = eh_get_u8(at + 92);
+    m->flags = eh_get_u8(at + 93);
+    m->battery_percent = eh_get_u8(at + 94);
+}
+
+/* a tag, once a second: alive, the clock in full, and the counters, which are modulo 2^32 */
+#define EH_IMU_HEARTBEAT_BYTES 28u
+typedef struct {
+    uint16_t boot; /* as in imu_hello */
+    uint64_t t_us; /* as in imu_hello */
+    uint8_t flags; /* bits of [flags.board] */
+    uint32_t next_seq; /* running number of the next sample to be sent: every one before it was sent or is counted here as dropped */
+    uint32_t dropped_queue; /* numbered samples that the tag's queue dropped, oldest first, because the link was slower */
+    uint32_t dropped_sensor; /* numbered samples that were lost before the tag read them: the sensor's FIFO overran */
+    uint32_t bad_commands; /* lines from the host that were no command */
+    uint8_t battery_percent; /* 0 to 100; 255: not known */
+} EhWireImuHeartbeat;
+
+static inline void eh_put_imu_heartbeat(uint8_t *at, const EhWireImuHeartbeat *m)
+{
+    eh_put_u16(at + 0, m->boot);
+    eh_put_u64(at + 2, m->t_us);
+    eh_put_u8(at + 10, m->flags);
+    eh_put_u32(at + 11, m->next_seq);
+    eh_put_u32(at + 15, m->dropped_queue);
+    eh_put_u32(at + 19, m->dropped_sensor);
+    eh_put_u32(at + 23, m->bad_commands);
+    eh_put_u8(at + 27, m->battery_percent);
+}
+
+static inline void eh_get_imu_heartbeat(const uint8_t *at, EhWireImuHeartbeat *m)
+{
+    m->boot = eh_get_u16(at + 0);
+    m->t_us = eh_get_u64(at + 2);
+    m->flags = eh_get_u8(at + 10);
+    m->next_seq = eh_get_u32(at + 11);
+    m->dropped_queue = eh_get_u32(at + 15);
+    m->dropped_sensor = eh_get_u32(at + 19);
+    m->bad_commands = eh_get_u32(at + 23);
+    m->battery_percent = eh_get_u8(at + 27);
+}
+
 #define EH_MAX_COMMAND 63u /* bytes of a line from the host, its end not counted */
 typedef enum {
     EH_COMMAND_START = 0,
@@ -332,19 +423,59 @@ typedef enum {
     EH_COMMAND_RATE = 4,
     EH_COMMAND_CHANNEL = 5,
     EH_COMMAND_GAIN = 6,
-    EH_COMMAND_REBOOT = 7
+    EH_COMMAND_ACCEL = 7,
+    EH_COMMAND_GYRO = 8,
+    EH_COMMAND_AXES = 9,
+    EH_COMMAND_REBOOT = 10
 } EhCommandName;
 
-/* X(name, least number, largest or 0 where none is taken, words that may stand last) */
+typedef enum {
+    EH_DEVICE_CSI = 1,
+    EH_DEVICE_IMU = 2
+} EhDevice;
+
+/* X(name, devices that know it, least number, largest or 0 where none is taken, the only numbers that are
+ *   taken if not all, words that may stand last) */
 #define EH_COMMANDS(X) \
-    X("start", 0, 0, "") \
-    X("stop", 0, 0, "") \
-    X("hello", 0, 0, "") \
-    X("identify", 0, 0, "") \
-    X("rate", 0, 2000, "") \
-    X("channel", 1, 196, "none|above|below") \
-    X("gain", 0, 0, "lock|free") \
-    X("reboot", 0, 0, "")
+    X("start", 3, 0, 0, "", "") \
+    X("stop", 3, 0, 0, "", "") \
+    X("hello", 3, 0, 0, "", "") \
+    X("identify", 3, 0, 0, "", "") \
+    X("rate", 3, 0, 2000, "", "") \
+    X("channel", 1, 1, 196, "", "none|above|below") \
+    X("gain", 1, 0, 0, "", "lock|free") \
+    X("accel", 2, 2, 16, "2|4|8|16", "") \
+    X("gyro", 2, 125, 2000, "125|250|500|1000|2000", "") \
+    X("axes", 2, 0, 23, "", "") \
+    X("reboot", 3, 0, 0, "", "")
+
+#define EH_ROTATIONS 24u
+/* X(for x, y and z of what is sent: the sensor's axis, and 1 where it is negated) */
+#define EH_AXES(X) \
+    X(0, 0, 1, 0, 2, 0) \
+    X(0, 0, 1, 1, 2, 1) \
+    X(0, 1, 1, 0, 2, 1) \
+    X(0, 1, 1, 1, 2, 0) \
+    X(1, 0, 2, 0, 0, 0) \
+    X(1, 0, 2, 1, 0, 1) \
+    X(1, 1, 2, 0, 0, 1) \
+    X(1, 1, 2, 1, 0, 0) \
+    X(2, 0, 0, 0, 1, 0) \
+    X(2, 0, 0, 1, 1, 1) \
+    X(2, 1, 0, 0, 1, 1) \
+    X(2, 1, 0, 1, 1, 0) \
+    X(0, 1, 2, 1, 1, 1) \
+    X(0, 1, 2, 0, 1, 0) \
+    X(0, 0, 2, 1, 1, 0) \
+    X(0, 0, 2, 0, 1, 1) \
+    X(1, 1, 0, 1, 2, 1) \
+    X(1, 1, 0, 0, 2, 0) \
+    X(1, 0, 0, 1, 2, 0) \
+    X(1, 0, 0, 0, 2, 1) \
+    X(2, 1, 1, 1, 0, 1) \
+    X(2, 1, 1, 0, 0, 0) \
+    X(2, 0, 1, 1, 0, 0) \
+    X(2, 0, 1, 0, 0, 1)
 
 typedef enum {
     EH_CHIPS_CLASSIC = 0,

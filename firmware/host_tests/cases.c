@@ -75,6 +75,8 @@ static void through_struct(uint8_t kind, uint8_t *payload, size_t head_bytes)
         THROUGH_STRUCT(EH_KIND_LOG, log, EhWireLog)
         THROUGH_STRUCT(EH_KIND_DECISION, decision, EhWireDecision)
         THROUGH_STRUCT(EH_KIND_REPLY, reply, EhWireReply)
+        THROUGH_STRUCT(EH_KIND_IMU_HELLO, imu_hello, EhWireImuHello)
+        THROUGH_STRUCT(EH_KIND_IMU_HEARTBEAT, imu_heartbeat, EhWireImuHeartbeat)
     default:
         break;
     }
@@ -126,13 +128,14 @@ static void layout(void)
 static void commands(void)
 {
     EhCommandLine line;
+    const EhDevice device = (EhDevice)take_u8();
     const size_t n = take_bytes();
     eh_command_line_init(&line);
     for (size_t i = 0; i < n; i++) {
         EhCommand command;
         uint8_t out[7];
         if (eh_command_line_push(&line, bytes[i])) {
-            out[0] = (uint8_t)eh_command_parse(&line, &command);
+            out[0] = (uint8_t)eh_command_parse(&line, device, &command);
             out[1] = (uint8_t)command.name;
             eh_put_u16(out + 2, command.id);
             eh_put_u16(out + 4, command.number);

@@ -50,9 +50,9 @@ def layout(chip: str, secondary: int, sig_mode: int, bandwidth: int, stbc: int, 
     return b"\x04" + chip.encode().ljust(12, b"\0") + struct.pack("<4BH", *shape)
 
 
-def commands(text: bytes) -> bytes:
-    """Answers (status, command, id, number, word) a line, then nothing."""
-    return b"\x05" + sized(text)
+def commands(text: bytes, device: str = "csi") -> bytes:
+    """What `device` makes of it; answers (status, command, id, number, word) a line, then nothing."""
+    return b"\x05" + bytes([schema().devices[device]]) + sized(text)
 
 
 class Life:

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from edgehar.boards.virtual_board_commands import parse_command
 from edgehar.wire.codec import FrameDecoder
 from edgehar.wire.command import encode_command
 from edgehar.wire.frames import Loss
@@ -186,3 +187,29 @@ def test_a_line_is_understood_or_refused(line, expected, core):
     status, name, *rest = expected
     assert (told[0], NAMES[told[1]]) == (status, name)
     assert [int.from_bytes(told[2:4], "little"), int.from_bytes(told[4:6], "little"), told[6]] == rest
+
+
+@pytest.mark.parametrize(
+    ("device", "line", "status"),
+    [
+        ("imu", b"accel 8", DONE),
+        ("imu", b"accel 16", DONE),
+        ("imu", b"accel 3", BAD),
+        ("imu", b"accel 1", BAD),
+        ("imu", b"accel 82", BAD),
+        ("imu", b"gyro 2000", DONE),
+        ("imu", b"gyro 200", BAD),
+        ("imu", b"axes 23", DONE),
+        ("imu", b"axes 24", BAD),
+        ("imu", b"channel 6", UNKNOWN),
+        ("csi", b"accel 8", UNKNOWN),
+        ("csi", b"axes 0", UNKNOWN),
+    ],
+)
+def test_each_device_knows_its_own_commands(device, line, status, core):
+    (told, _) = answers(core("sanitized")(commands(line + b"\n", device)))
+    assert told[0] == status
+    asked = parse_command(line.decode(), device=device)
+    assert asked.status == status
+    if status == DONE:
+        assert (NAMES[told[1]], int.from_bytes(told[4:6], "little")) == (asked.name, asked.number)

@@ -2,6 +2,7 @@
 
 import re
 
+from edgehar.wire.c_gatt import c_gatt
 from edgehar.wire.c_header import c_header
 from edgehar.wire.messages import ReplyStatus
 from tests.firmware.core_cases import COMMON, CORE
@@ -10,6 +11,11 @@ from tests.firmware.core_cases import COMMON, CORE
 def test_the_header_in_the_tree_is_what_the_schema_gives():
     now = (COMMON / "eh_wire_layout.h").read_text()
     assert now == c_header(), "python -m edgehar.wire.c_header > firmware/common/eh_wire_layout.h"
+
+
+def test_the_gatt_header_in_the_tree_is_what_the_profile_gives():
+    now = (COMMON / "eh_gatt.h").read_text()
+    assert now == c_gatt(), "python -m edgehar.wire.c_gatt > firmware/common/eh_gatt.h"
 
 
 def test_reply_statuses_are_those_of_python():

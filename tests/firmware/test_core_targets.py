@@ -16,8 +16,22 @@ from edgehar.wire.encode import (
 )
 from edgehar.wire.envelope import unwrap, wrap
 from edgehar.wire.frames import Cause
+from edgehar.wire.imu_encode import imu_payload
 from edgehar.wire.layouts import layout_of, load_layouts
-from edgehar.wire.messages import Counters, Decision, Heartbeat, Hello, ImuSamples, Link, Reply, ReplyStatus, Role
+from edgehar.wire.messages import (
+    BoardFlag,
+    Counters,
+    Decision,
+    Heartbeat,
+    Hello,
+    ImuHeartbeat,
+    ImuHello,
+    ImuSamples,
+    Link,
+    Reply,
+    ReplyStatus,
+    Role,
+)
 from edgehar.wire.schema import schema
 from edgehar.wire.siphash import siphash24
 from tests.firmware import core_cases
@@ -43,6 +57,8 @@ def messages():
     yield encode_log(3, "E (1234) wifi: timeout", level=1)
     yield encode_decision(Decision(3, 77, 88, 0xDEADBEEF, None, 2, np.float32([-1e30, 1e-30, np.pi])))
     yield encode_reply(Reply(3, 65535, ReplyStatus.FAILED, "channel 300"))
+    yield wrap(*imu_payload(ImuHello(3, 2**63 + 7, "nrf52840", "1.2.3-rc1", "ß" * 16, "lsm6dso", 104, 16, 2000, 23)))
+    yield wrap(*imu_payload(ImuHeartbeat(3, 2**63 + 7, BoardFlag(15), 2**32 - 1, 0x01020304, 0x05060708, 9, 100)))
 
 
 def payloads():

@@ -69,7 +69,7 @@ def test_cobs_there_and_back_within_its_bound_and_without_a_zero(raw):
 def test_bytes_of_any_kind_are_no_frame_and_cost_bounded_memory(data):
     decoder, runs = read(data)
     assert runs == []
-    assert len(decoder._rest) == 0
+    assert decoder._cutter.held_bytes == 0
 
 
 @given(st.lists(NOISE, min_size=8, max_size=8), st.lists(st.integers(1, 3000), max_size=5))

@@ -114,7 +114,7 @@ def test_a_board_that_only_prints_text_is_all_log_in_bounded_memory():
     for _ in range(3000):
         assert decoder.push(b"CSI_DATA,0,1a:00:00:00:00:00,-30,11\n" * 20) == []
     assert len(decoder.log) == 1000
-    assert len(decoder._rest) < 5000
+    assert decoder._cutter.held_bytes < 5000
     decoder.finish()
     assert decoder.counts == {Cause.LOG: 3000 * 20 * 36}
 
