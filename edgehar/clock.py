@@ -25,7 +25,6 @@ BLOCKS = 64  # how far back the fit looks
 FEWEST = 4  # blocks before drift is estimated
 MAX_PPM = 500.0  # crystals stay far below this; more means that host times are not arrival times
 RESTART_NS = 1_000_000_000  # a clock that falls back further than this has restarted, flagged or not
-WRAP_US = 1 << 32
 WRAP_TOLERANCE_US = 10_000_000  # batches may arrive this late before a counter is taken for restarted
 
 
@@ -189,30 +188,37 @@ def fit_clock(points: NDArray[np.int64]) -> ClockFit:
 
 
 class CounterUnwrap:
-    """A device's free-running 32-bit microsecond counter as 64-bit nanoseconds; finds wraps and restarts."""
+    """A device's free-running counter as 64-bit nanoseconds; finds wraps and restarts.
 
-    def __init__(self) -> None:
-        self._last: tuple[int, int] | None = None  # (unwrapped us, host ns)
+    bits: its width; tick_ns: what it counts in. A full turn must take longer than 2 * `WRAP_TOLERANCE_US`.
+    """
 
-    def push(self, counter_us: NDArray[np.uint32], t_host_ns: IntArray) -> tuple[IntArray, NDArray[np.bool_]]:
+    def __init__(self, bits: int = 32, tick_ns: int = 1000) -> None:
+        self._turn = 1 << bits
+        self._tick_ns = tick_ns
+        self._tolerance = WRAP_TOLERANCE_US * 1000 // tick_ns
+        self._last: tuple[int, int] | None = None  # (unwrapped ticks, host ns)
+
+    def push(self, counter: NDArray[np.unsignedinteger], t_host_ns: IntArray) -> tuple[IntArray, NDArray[np.bool_]]:
         """(t_dev_ns [n], restarted [n]); a sample is `restarted` where the counter began anew (Flag.CLOCK_RESET).
 
-        The counter wraps every 71.6 minutes. How many times it wrapped since the sample before is taken from the host's
-        time; if no number of wraps brings the two within `WRAP_TOLERANCE_US`, the device restarted.
+        32 bits of microseconds wrap every 71.6 minutes. How many times it wrapped since the sample before is taken from
+        the host's time; if no number of wraps brings the two within `WRAP_TOLERANCE_US`, the device restarted.
         """
-        out, restarted = np.empty(len(counter_us), np.int64), np.zeros(len(counter_us), np.bool_)
-        for i, (counter, host) in enumerate(zip(counter_us.tolist(), t_host_ns.tolist(), strict=True)):
-            now = counter
+        out, restarted = np.empty(len(counter), np.int64), np.zeros(len(counter), np.bool_)
+        turn = self._turn
+        for i, (now, host) in enumerate(zip(counter.tolist(), t_host_ns.tolist(), strict=True)):
+            ticks = now
             if self._last is not None:
                 last, last_host = self._last
-                waited_us = (host - last_host) // 1000
-                step = (counter - last) % WRAP_US
+                waited = (host - last_host) // self._tick_ns
+                step = (now - last) % turn
                 # A sample that overtook another is a small step back, not a full turn of the counter.
-                step += WRAP_US * round((waited_us - step) / WRAP_US)
-                if abs(step - waited_us) <= WRAP_TOLERANCE_US:
-                    now = last + step
+                step += turn * round((waited - step) / turn)
+                if abs(step - waited) <= self._tolerance:
+                    ticks = last + step
                 else:
                     restarted[i] = True
-            self._last = now, host
-            out[i] = now * 1000
+            self._last = ticks, host
+            out[i] = ticks * self._tick_ns
         return out, restarted

@@ -130,3 +130,19 @@ def test_unwrap_keeps_its_place_between_pushes():
     unwrapper = CounterUnwrap()
     times = np.concatenate([unwrapper.push(raw[i : i + 1], host[i : i + 1])[0] for i in range(len(raw))])
     np.testing.assert_array_equal(times, host)
+
+
+def test_unwraps_a_narrow_counter_of_coarse_ticks():
+    ticks = np.arange(65_000, 200_000, 7)  # of 8 ms: a turn is 524 s
+    times, restarted = CounterUnwrap(16, 8_000_000).push((ticks % 65_536).astype(np.uint16), ticks * 8_000_000)
+    np.testing.assert_array_equal(times, ticks * 8_000_000)
+    assert not restarted.any()
+
+
+def test_unwraps_nanoseconds_that_count_from_the_year_2000():
+    first = 599_618_164_814_402_794
+    times, restarted = CounterUnwrap(64, 1).push(
+        np.array([first, first + 20_000_001], np.uint64), np.array([5, 20_000_006], np.int64)
+    )
+    assert times.tolist() == [first, first + 20_000_001]
+    assert not restarted.any()
