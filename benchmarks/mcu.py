@@ -27,14 +27,13 @@ from rows import RESULTS, Row, merge_rows
 from edgehar.boards.qemu import Calls
 from edgehar.boards.targets import find_target
 from edgehar.boards.toolchain import Run, run_program
-from edgehar.bundle import Bundle, open_bundle
+from edgehar.bundle import Bundle, Contract, Manifest, open_bundle
 from edgehar.compress.calibration import choose
 from edgehar.errors import EdgeHarError, Reason
 from edgehar.export.c.emit import CExport, emit_c
 from edgehar.export.c.harness import MAIN, decode, encode
 from edgehar.graph.execute import run_graph
 from edgehar.graph.intexecute import run_int_graph
-from edgehar.manifest import Contract, Manifest
 from edgehar.models.legendre import discretise
 from edgehar.runtimes import make_runtime
 from edgehar.runtimes.lowered import graph_of, int_graph_of

@@ -37,16 +37,9 @@ from edgehar.archive import (
     read_npz,
     write_zip,
 )
+from edgehar.contract import Contract, Sensor, check_contract, contract_diff
 from edgehar.errors import InputError, MissingError, Reason
-from edgehar.manifest import (
-    Contract,
-    Decision,
-    Manifest,
-    check_contract,
-    contract_diff,
-    manifest_from_json,
-    manifest_to_json,
-)
+from edgehar.manifest import Decision, Manifest, manifest_from_json, manifest_to_json
 from edgehar.types import FloatArray
 
 __all__ = [
@@ -54,6 +47,7 @@ __all__ = [
     "Contract",
     "Decision",
     "Manifest",
+    "Sensor",
     "check_contract",
     "contract_diff",
     "open_bundle",
@@ -237,7 +231,7 @@ def _check_hash(name: str, member: bytes, listed: Any, source: str) -> None:
 
 
 def _check_golden_shapes(manifest: Manifest, golden: Mapping[str, NDArray[Any]], source: str) -> None:
-    for name, tail in (("x", (manifest.window, manifest.model["inputs"])), ("logits", (len(manifest.labels),))):
+    for name, tail in (("x", (manifest.window, manifest.model["inputs"])), ("logits", (manifest.outputs,))):
         array = golden.get(name)
         if array is None or array.shape[1:] != tail or array.dtype != np.float32:
             found = "missing" if array is None else f"{array.dtype} {array.shape}"

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from edgehar.bundle import Bundle
-from edgehar.manifest import Contract, Decision, Manifest
+from edgehar.bundle import Bundle, Contract, Decision, Manifest, Sensor
 from edgehar.runtimes.layout import tensor_layout
 
+SENSORS = ("wrist", "leg")
 AXES = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
 
 
@@ -34,15 +34,24 @@ def random_bundle(
     """A bundle that opens, runs and verifies. `options` override entries of the model object, e.g. rank_w=3.
 
     `inputs` (default: `channels`) is the number of channels after `preprocess`. For the convnets `hidden` is the
-    width, and `hop` must be a multiple of 2 for cnn and csicnn and of 4 for dscnn, or give `layers`.
+    width, and `hop` must be a multiple of 2 for cnn, csicnn and fusion and of 4 for dscnn, or give `layers`.
+    The channels of fusion are two sensors', half of them each; `hidden` is the width for each sensor.
     """
     inputs = channels if inputs is None else inputs
-    model = {"family": family, "inputs": inputs, "classes": classes, **_shape(family, hidden, classes), **options}
+    outputs = classes * (1 + len(SENSORS)) if family == "fusion" else classes
+    model = {"family": family, "inputs": inputs, "classes": outputs, **_shape(family, hidden, classes), **options}
     names = AXES[:channels] if channels <= 6 else tuple(f"ch_{i}" for i in range(channels))
     units = tuple("g" if n.startswith("acc") else "radps" if n.startswith("gyro") else "1" for n in names)
+    sensors: tuple[Sensor, ...] = ()
+    if family == "fusion":
+        model = {"sensor": [i * 2 // inputs for i in range(inputs)], **model}
+        half = channels // 2
+        names = tuple(f"{sensor}.{name}" for sensor in SENSORS for name in names[:half])
+        units = units[:half] * 2
+        sensors = tuple(Sensor(name, tuple(range(half * i, half * (i + 1)))) for i, name in enumerate(SENSORS))
     manifest = Manifest(
         model_id=f"{family}-random-{seed}",
-        contract=Contract("imu", names, units, rate_hz, delay_samples=delay_samples),
+        contract=Contract("imu", names, units, rate_hz, delay_samples=delay_samples, sensors=sensors),
         preprocess=tuple(preprocess),
         window=window,
         hop=hop,
@@ -53,6 +62,8 @@ def random_bundle(
     )
     rng = np.random.default_rng(seed)
     weights = {name: _tensor(name, shapes, model, rng) for name, shapes in sorted(tensor_layout(manifest).items())}
+    if family == "fusion":
+        hide_the_other_sensor(weights["fc.w"], classes)
     x = rng.standard_normal((golden_windows, window, inputs)).astype(np.float32)
     bare = Bundle(manifest, weights, {}, {})
     golden = {"x": x, "logits": _logits(bare, x)}
@@ -74,7 +85,7 @@ def _shape(family: str, hidden: int, classes: int) -> dict[str, Any]:
     if family == "l2mu":
         sizes = {"memory": 3, "order": 4, "theta": 8.0, "hidden": hidden, "pop": 4, "encoding": 12, "encoded": 10}
         return {**sizes, "neuron": "leaky", "encoder": "stacked", "legacy_transposed_A": False, "readout": "membrane"}
-    layers = {"cnn": cnn_layers, "csicnn": csicnn_layers, "dscnn": dscnn_layers}[family]
+    layers = {"cnn": cnn_layers, "csicnn": csicnn_layers, "dscnn": dscnn_layers, "fusion": fusion_layers}[family]
     return {"layers": layers(hidden)}
 
 
@@ -115,6 +126,21 @@ def dscnn_layers(width: int) -> list[dict[str, Any]]:
         conv("point2", width, 1),
     ]
     return [conv("stem", width, 5, 2), *blocks, {"op": "mean"}, {"op": "linear", "name": "fc"}]
+
+
+def fusion_layers(width: int) -> list[dict[str, Any]]:
+    """A stem and one residual for each of two sensors; total stride 2; needs a window of at least 14 samples."""
+    both = 2 * width
+    body = [conv("body1", both, 3, groups=2), conv("body2", both, 3, groups=2, relu=False)]
+    tail: list[dict[str, Any]] = [{"op": "mean"}, {"op": "linear", "name": "fc"}]
+    return [conv("stem", both, 5, 2, 2), {"op": "residual", "body": body}, *tail]
+
+
+def hide_the_other_sensor(head: np.ndarray, classes: int) -> None:
+    """Zeros in a classifier [3 classes, features] where a lone head would hear the other sensor's half."""
+    half = head.shape[1] // 2
+    head[classes : 2 * classes, half:] = 0
+    head[2 * classes :, :half] = 0
 
 
 def _tensor(name: str, shapes: tuple[tuple[int, ...], ...], model: Mapping[str, Any], rng: Any) -> np.ndarray:

@@ -23,8 +23,8 @@ from edgehar.bench.energy_work import Step, deciding, idling, lap_of, preprocess
 from edgehar.bench.meters.base import Block, Mark, Meter, MeterFacts
 from edgehar.bench.timing import machine
 from edgehar.bundle import Bundle
+from edgehar.contract import Contract
 from edgehar.errors import InputError, Reason, UsageError
-from edgehar.manifest import Contract
 from edgehar.sources import SourceUri, open_source
 from edgehar.types import StreamSpec
 

@@ -28,7 +28,7 @@ class NoModel:
     """A runtime whose windows end when they should, with logits of 0: what costs energy then is all but the model."""
 
     def __init__(self, manifest: Manifest) -> None:
-        self._window, self._hop, self._classes = manifest.window, manifest.hop, len(manifest.labels)
+        self._window, self._hop, self._classes = manifest.window, manifest.hop, manifest.outputs
         self._seen = 0
 
     def window(self, x: FloatArray) -> FloatArray:

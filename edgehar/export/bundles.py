@@ -15,6 +15,7 @@ from edgehar.boards.boards import Board
 from edgehar.boards.boards import board as find_board
 from edgehar.boards.fit import check_fit
 from edgehar.bundle import Bundle, open_bundle
+from edgehar.contract import contract_to_json
 from edgehar.errors import EdgeHarError, Reason, UsageError
 from edgehar.export.c.csi_input import NAME, csi_input_header
 from edgehar.export.choice import AUTO, BOTH, check_choices, requests_for, stem_of, without_step
@@ -150,7 +151,7 @@ def _about(bundle: Bundle, on: Board | None) -> dict[str, Any]:
         "bundle_sha256": bundle.sha256,
         "model_digest": model_digest(bundle),
         "board": None if on is None else on.name,
-        "input": {**asdict(manifest.contract), "window": manifest.window, "hop": manifest.hop},
+        "input": {**contract_to_json(manifest.contract), "window": manifest.window, "hop": manifest.hop},
         "labels": list(manifest.labels),
         "decision": asdict(manifest.decision),
         "stamps": list(manifest.stamps),

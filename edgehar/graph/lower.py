@@ -208,5 +208,6 @@ FAMILIES: Mapping[str, Callable[[Mapping[str, Any], Weights, int], Lowered]] = {
     "cnn": _convnet,
     "csicnn": _convnet,
     "dscnn": _convnet,
+    "fusion": _convnet,
     "l2mu": _l2mu,
 }

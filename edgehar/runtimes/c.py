@@ -33,7 +33,7 @@ class CRuntime:
         self.library = load_library(directory)
         self._code = _declared(self.library)
         _check_belongs(self._code, bundle, directory)
-        self._classes, self._hop = len(manifest.labels), manifest.hop
+        self._classes, self._hop = manifest.outputs, manifest.hop
         # ctypes takes addresses; the arrays stay alive as long as the runtime.
         self._memory = [_memory(self._code.eh_shared_bytes()) for _ in range(2)]
         self._stream, self._whole = (memory.ctypes.data for memory in self._memory)
@@ -99,7 +99,7 @@ def _check_belongs(code: Any, bundle: Bundle, directory: Path) -> None:
     manifest = bundle.manifest
     sizes = np.zeros(4, np.uint32)
     code.eh_shared_sizes(sizes.ctypes.data)
-    expected = [manifest.model["inputs"], len(manifest.labels), manifest.window, manifest.hop]
+    expected = [manifest.model["inputs"], manifest.outputs, manifest.window, manifest.hop]
     if code.eh_shared_digest().decode() != model_digest(bundle) or sizes.tolist() != expected:
         raise InputError(
             f"{directory}: was exported from another model than {manifest.model_id}",

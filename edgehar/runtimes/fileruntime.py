@@ -51,7 +51,7 @@ class FileRuntime:
         return self._stream.window(self._finite(check_window(x, self._manifest)))
 
     def push(self, x: FloatArray) -> tuple[IntArray, FloatArray]:
-        return push_one_by_one(self._stream, self._finite(check_samples(x, self._manifest)), len(self._manifest.labels))
+        return push_one_by_one(self._stream, self._finite(check_samples(x, self._manifest)), self._manifest.outputs)
 
     def reset(self) -> None:
         self._stream.reset()

@@ -44,7 +44,7 @@ class KernelStream:
         self._inputs, self._first_x = self._x.shape[1], self._x[:1]
         self._words = call.words.data  # a memoryview: quicker to write than the array
         self._rows, self._t = call.place[0] + 1, call.place[1]
-        self._nothing = np.empty(0, np.int64), np.empty((0, len(manifest.labels)), np.float32)
+        self._nothing = np.empty(0, np.int64), np.empty((0, manifest.outputs), np.float32)
         self._run = call.run
         self._seen, self._due = 0, self._window
 
@@ -79,7 +79,7 @@ class KernelStream:
 def outer_arguments(manifest: Manifest) -> tuple[FloatArray, IntArray, FloatArray]:
     """Room for a call's samples, ends and logits."""
     most = ROOM // manifest.hop + 1
-    inputs, classes = int(manifest.model["inputs"]), len(manifest.labels)
+    inputs, classes = int(manifest.model["inputs"]), manifest.outputs
     return np.zeros((ROOM, inputs), np.float32), np.zeros(most, np.int64), np.zeros((most, classes), np.float32)
 
 
@@ -110,7 +110,7 @@ class EngineStream:
         """As `edgehar.runtimes.Runtime.push`."""
         x = check_samples(x, self._manifest)
         count = self._windows_ended(self._seen + len(x)) - self._windows_ended(self._seen)
-        ends, logits = np.empty(count, np.int64), np.empty((count, len(self._manifest.labels)), np.float32)
+        ends, logits = np.empty(count, np.int64), np.empty((count, self._manifest.outputs), np.float32)
         self._engine.run(x, self._seen, ends, logits)
         self._seen += len(x)
         return ends, logits

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgehar.errors import InputError, Reason
-from edgehar.manifest import Fields, Manifest, refuse
+from edgehar.manifest import Manifest
+from edgehar.manifest_fields import Fields, refuse
 
 Shape = tuple[int, ...]
 # A name may have several shapes where one value can stand for a whole population.
@@ -101,6 +102,16 @@ def _convnet(f: Fields, manifest: Manifest, inputs: int, classes: int) -> Layout
     if manifest.hop % total_stride:
         raise refuse("hop", manifest.hop, f"a multiple of {total_stride}, the product of the model's strides")
     return layout
+
+
+def _fusion(f: Fields, manifest: Manifest, inputs: int, classes: int) -> Layout:
+    """A convnet with `sensor`, for each input the number of the sensor that it comes from."""
+    sensors = len(manifest.contract.sensors)
+    of = f.take("sensor")
+    known = isinstance(of, list) and all(isinstance(n, int) and not isinstance(n, bool) for n in of)
+    if not known or len(of) != inputs or set(of) != set(range(sensors)):
+        raise refuse("model.sensor", of, f"for each of {inputs} inputs one of {sensors} sensors, none without an input")
+    return _convnet(f, manifest, inputs, classes)
 
 
 def _conv(f: Fields, path: str, channels: int, length: int, layout: Layout) -> tuple[int, int, int]:
@@ -199,5 +210,6 @@ FAMILY_LAYOUTS: Mapping[str, Callable[[Fields, Manifest, int, int], Layout]] = {
     "cnn": _convnet,
     "csicnn": _convnet,
     "dscnn": _convnet,
+    "fusion": _fusion,
     "l2mu": _l2mu,
 }

@@ -23,6 +23,7 @@ ENGINES: Mapping[str, str] = {
     "csicnn": "edgehar.runtimes.kernels.convnet:ConvnetEngine",
     "dscnn": "edgehar.runtimes.kernels.convnet:ConvnetEngine",
     "fastgrnn": "edgehar.runtimes.kernels.fastgrnn:FastGRNNEngine",
+    "fusion": "edgehar.runtimes.kernels.convnet:ConvnetEngine",
     "gru": "edgehar.runtimes.kernels.gru:GRUEngine",
     "l2mu": "edgehar.runtimes.kernels.l2mu:L2MUEngine",
 }
@@ -42,7 +43,7 @@ class NumbaRuntime:
 
     def window(self, x: FloatArray) -> FloatArray:
         x = check_window(x, self._manifest)
-        ends, logits = np.empty(1, np.int64), np.empty((1, len(self._manifest.labels)), np.float32)
+        ends, logits = np.empty(1, np.int64), np.empty((1, self._manifest.outputs), np.float32)
         self._whole.clear()
         self._whole.run(x, 0, ends, logits)
         scores: FloatArray = logits[0]

@@ -82,7 +82,7 @@ def _path(bundle: Bundle) -> Path | None:
     manifest = bundle.manifest
     made_from = {
         "model": dict(manifest.model), "quant": manifest.quant, "preprocess": list(manifest.preprocess),
-        "window": manifest.window, "hop": manifest.hop, "labels": len(manifest.labels),
+        "window": manifest.window, "hop": manifest.hop, "outputs": manifest.outputs,
         "channels": manifest.contract.channels,
     }  # fmt: skip
     digest = hashlib.sha256(json.dumps(made_from, sort_keys=True, default=str).encode())

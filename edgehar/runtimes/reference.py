@@ -37,7 +37,7 @@ class ReferenceRuntime:
         return self._stream.window(check_window(x, self._manifest))
 
     def push(self, x: FloatArray) -> tuple[IntArray, FloatArray]:
-        return push_one_by_one(self._stream, check_samples(x, self._manifest), len(self._manifest.labels))
+        return push_one_by_one(self._stream, check_samples(x, self._manifest), self._manifest.outputs)
 
     def reset(self) -> None:
         self._stream.reset()

@@ -36,7 +36,7 @@ def check_runtime(make: Callable[[Bundle], Runtime], bundle: Bundle, *, toleranc
     expected = manifest.window + manifest.hop * np.arange(WINDOWS)
     _demand(np.array_equal(ends, expected), f"windows end at {expected.tolist()}, not at {ends.tolist()}")
     _demand(ends.dtype == np.int64 and logits.dtype == np.float32, "ends are int64, logits float32")
-    _demand(logits.shape == (WINDOWS, len(manifest.labels)), "there is one row of logits for each end")
+    _demand(logits.shape == (WINDOWS, manifest.outputs), "there is one row of logits for each end")
     _demand(np.array_equal(given, x), "push leaves its input as it was")
 
     _check_values(runtime, bundle, x, ends, logits, tolerance)

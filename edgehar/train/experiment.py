@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from edgehar.bundle import Contract, Manifest
 from edgehar.datasets.windowset import WindowSet
 from edgehar.decide import softmax
 from edgehar.errors import InputError, UsageError
 from edgehar.evaluate.calibrate import fit_temperature
 from edgehar.evaluate.metrics import accuracy, confusion_matrix, macro_f1, summarise
-from edgehar.manifest import Contract, Manifest
 from edgehar.models import make_model
 from edgehar.models.base import Model
 from edgehar.models.rf import RandomForest

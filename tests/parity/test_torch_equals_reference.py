@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from factories import random_bundle
 
-from edgehar.bundle import Bundle, open_bundle, save_bundle, verify_bundle
-from edgehar.manifest import Contract, Manifest
+from edgehar.bundle import Bundle, Contract, Manifest, open_bundle, save_bundle, verify_bundle
 from edgehar.registry import resolve
 
 torch = pytest.importorskip("torch", reason="needs the training install")

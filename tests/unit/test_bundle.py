@@ -16,8 +16,8 @@ from factories import conv, random_bundle
 
 from edgehar import archive
 from edgehar.bundle import Bundle, open_bundle, save_bundle, signed_bytes, verify_bundle
+from edgehar.contract import Contract, check_contract, contract_diff
 from edgehar.errors import ContractError, EdgeHarError, InputError, MissingError, Reason
-from edgehar.manifest import Contract, check_contract, contract_diff
 from edgehar.types import StreamSpec
 
 FAMILIES = ("cnn", "dscnn", "fastgrnn", "gru", "l2mu")

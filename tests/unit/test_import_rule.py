@@ -15,7 +15,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py"))
 RANKS = (
     {"types", "errors", "registry", "kernel_cache", "machine_code", "state_directory"},
     {"wire", "dsp", "clock", "graph"},
-    {"runtimes", "bundle", "manifest", "archive", "decide"},
+    {"runtimes", "bundle", "manifest", "manifest_fields", "contract", "archive", "decide"},
     {"pipeline", "many", "config"},
     {"sources", "sinks", "recording"},
     {"tee", "tally", "live", "label_keys", "capture", "testing", "boards", "bench", "warmup"},

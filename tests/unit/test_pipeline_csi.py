@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from factories import random_bundle
 
+from edgehar.contract import Contract
 from edgehar.errors import ContractError
-from edgehar.manifest import Contract
 from edgehar.many.pipeline import ManyPipeline
 from edgehar.pipeline import Pipeline
 from edgehar.types import Chunk, StreamSpec

@@ -39,7 +39,7 @@ def _calls(content: bytes, bundle: Bundle) -> tuple[Window, Window]:
     session = open_session(behind_preprocessing(content, entry), "the file")
     (taken,) = (output.name for output in session.get_outputs())
     shape = (1, bundle.manifest.window, bundle.manifest.model["inputs"])
-    given, logits = np.zeros(shape, np.float32), np.zeros((1, len(bundle.manifest.labels)), np.float32)
+    given, logits = np.zeros(shape, np.float32), np.zeros((1, bundle.manifest.outputs), np.float32)
     binding = session.io_binding()
     binding.bind_input(entry, "cpu", 0, np.float32, shape, given.ctypes.data)
     binding.bind_output(taken, "cpu", 0, np.float32, logits.shape, logits.ctypes.data)

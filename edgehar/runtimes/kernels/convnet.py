@@ -226,7 +226,7 @@ class ConvnetEngine(Engine):
     def __init__(self, packed: Packed, manifest: Manifest, hop: int) -> None:
         layers = len(packed.table)
         seen, first = np.zeros(layers, np.int64), np.zeros(layers, np.int64)
-        scratch = [aligned(vectors_of(int(n), WIDTH) * WIDTH) for n in (packed.table[-1, INPUTS], len(manifest.labels))]
+        scratch = [aligned(vectors_of(int(n), WIDTH) * WIDTH) for n in (packed.table[-1, INPUTS], manifest.outputs)]
         buffers = aligned(packed.buffered)
         shape = packed[5:]
         state = buffers, packed.zeros, aligned(packed.scratch), seen, first

@@ -258,7 +258,7 @@ class L2MUEngine(Engine):
             aligned(lanes * sum(widths)),
             aligned(lanes * sum(widths)),
             np.zeros((lanes, int(table[:, WORDS].sum())), np.int64),
-            np.zeros((lanes, len(manifest.labels)), np.float32),
+            np.zeros((lanes, manifest.outputs), np.float32),
         )
         drives = aligned(u + h + o), aligned(lanes * (u + h + o)), aligned(max(widths))
         buffers = *self.state, self._total, *drives

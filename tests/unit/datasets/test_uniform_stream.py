@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from factories import random_bundle
 
+from edgehar.contract import Contract
 from edgehar.datasets.dataset import Dataset
 from edgehar.datasets.session import About, Session, Source
 from edgehar.datasets.store import write_dataset
 from edgehar.datasets.uniform import CSI_RATE_HZ, UniformStream
 from edgehar.datasets.windows import cut
-from edgehar.manifest import Contract
 from edgehar.pipeline import Pipeline
 from edgehar.recording import Label
 from edgehar.types import Flag, StreamSpec
