@@ -87,6 +87,19 @@ class CsiStream:
         return 0 if self.decoder is None else self.decoder.counts["frames"]
 
     @property
+    def totals(self) -> Counter[str]:
+        """Frames decoded, and what did not become one by cause; losses by where."""
+        found: Counter[str] = Counter(self.counts)
+        if self.decoder is not None:
+            found.update(self.decoder.counts)
+            found.update({str(loss): count for loss, count in self.decoder.losses.items()})
+        return found
+
+    def outgoing(self) -> bytes:
+        """A board needs to be told nothing."""
+        return b""
+
+    @property
     def simulated(self) -> bool:
         """Whether the board says that no radio is behind it."""
         return self._marked or (isinstance(self.decoder, FrameDecoder) and self.decoder.simulated)

@@ -31,12 +31,14 @@ class LinkReader:
     """`await pieces()` gives what has come since the last call; [] when the link has ended for good.
 
     Reading happens in a daemon thread, so that neither a slow disk nor a busy event loop makes the kernel's buffer run
-    over. reopen_s: how long to try to open a broken link again; None: for ever.
+    over. reopen_s: how long to try to open a broken link again; None: for ever. greeting: what is written whenever the
+    link has been opened.
     """
 
-    def __init__(self, link: ByteLink, *, reopen_s: float | None = None) -> None:
+    def __init__(self, link: ByteLink, *, reopen_s: float | None = None, greeting: bytes = b"") -> None:
         self.link = link
         self.breaks = 0
+        self._greeting = greeting
         self._reopen_s = reopen_s
         self._waiting: deque[Piece] = deque()
         self._bytes = 0
@@ -50,6 +52,7 @@ class LinkReader:
     async def start(self) -> None:
         """Open the link. Raises what keeps it from opening."""
         await asyncio.to_thread(self.link.open)
+        await asyncio.to_thread(self.write, self._greeting)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._work, name="edgehar-link", daemon=True)
         self._thread.start()
@@ -67,6 +70,12 @@ class LinkReader:
                 return found
             await asyncio.wait_for(self._news.wait(), timeout_s)
             await asyncio.sleep(GATHER_S)
+
+    def write(self, data: bytes) -> None:
+        """Tell the device; where the link is broken, reading notices, and the greeting is said again."""
+        if data:
+            with contextlib.suppress(OSError):
+                self.link.write(data)
 
     async def stop(self) -> None:
         """End the thread and close the link; harmless when repeated."""
@@ -111,6 +120,7 @@ class LinkReader:
             except (OSError, EdgeHarError):
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
                 continue
+            self.write(self._greeting)
             return True
         return False
 

@@ -28,7 +28,7 @@ class NumberedLosses:
         self._damaged = 0  # pieces since then that were nothing
 
     def arrived(self, first: int, count: int = 1) -> bool:
-        """`count` of them, numbered from `first` on. False, and nothing is counted, where that lies behind: a restart."""
+        """`count` of them, numbered from `first` on. False, and nothing is counted, where that lies behind."""
         if self._expected is not None and not self._advance(first):
             return False
         self._expected = (first + count) % MODULUS
@@ -49,6 +49,14 @@ class NumberedLosses:
             self._settle_as_link(self.pending)
         self._dropped = dict(dropped)
         return True
+
+    def late(self, count: int) -> None:
+        """So many arrived after the mark that had counted them as missing."""
+        for loss in (Loss.LINK, Loss.UNKNOWN):
+            found = min(count, self.losses[loss])
+            self.losses[loss] -= found
+            count -= found
+        self.losses = +self.losses
 
     def damage(self) -> None:
         """A piece of the stream was neither of ours nor text."""

@@ -14,7 +14,7 @@ import pytest
 
 from edgehar.errors import EdgeHarError, MissingError, UsageError
 from edgehar.sources import open_source
-from edgehar.sources.csi_serial import UNPLUGGED
+from edgehar.sources.link_source import UNPLUGGED
 from edgehar.types import Flag
 from edgehar.wire.encode import encode_csi, encode_heartbeat, encode_hello, encode_log
 from edgehar.wire.frames import FRAME, UNKNOWN_GAIN, CsiFrames
