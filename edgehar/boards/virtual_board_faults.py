@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
-from edgehar.errors import Reason, UsageError
+from edgehar.boards.fault_settings import parse_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,13 @@ class BoardFaults:
     silent: bool = False
 
 
-_GREATEST = {"bit_errors": 0.5, "loss": 1.0, "link_loss": 1.0, "drift_ppm": 10_000.0, "dead": 50}
+_RANGES = {
+    "bit_errors": (0.0, 0.5),
+    "loss": (0.0, 1.0),
+    "link_loss": (0.0, 1.0),
+    "drift_ppm": (-10_000.0, 10_000.0),
+    "dead": (0.0, 50.0),
+}
 
 
 def parse_faults(settings: Iterable[str]) -> BoardFaults:
@@ -47,40 +52,7 @@ def parse_faults(settings: Iterable[str]) -> BoardFaults:
     >>> parse_faults(["loss=0.1", "csi_off"]).loss
     0.1
     """
-    known = {field.name: field for field in fields(BoardFaults)}
-    given: dict[str, float | int | bool] = {}
-    for setting in settings:
-        name, equals, typed = setting.partition("=")
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            raise UsageError(
-                f"there is no fault '{name}'",
-                reason=Reason.UNKNOWN_NAME,
-                hint=f"did you mean {near[0]}?" if near else f"choose from: {', '.join(known)}",
-            )
-        default = known[name].default
-        if isinstance(default, bool):
-            if equals:
-                raise UsageError(f"fault '{setting}'", reason=Reason.FORMAT, hint=f"it takes no value: {name}")
-            given[name] = True
-        else:
-            given[name] = _number(setting, typed, whole=isinstance(default, int))
-    return BoardFaults(**given)  # type: ignore[arg-type]  # each by the type of its default
-
-
-def _number(setting: str, typed: str, *, whole: bool) -> float:
-    name = setting.partition("=")[0]
-    low, high = (-_GREATEST[name] if name == "drift_ppm" else 0.0), _GREATEST.get(name, 1e6)
-    try:
-        value = int(typed) if whole else float(typed)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
-        kind = "a whole number" if whole else "a number"
-        raise UsageError(
-            f"fault '{setting}'", reason=Reason.VALUE, hint=f"write {name}= and {kind} from {low:g} to {high:g}"
-        )
-    return value
+    return parse_settings(settings, BoardFaults, _RANGES)
 
 
 class FaultyLine:
