@@ -31,9 +31,9 @@ ImuMessage = ImuHello | ImuHeartbeat | ImuSamples | Reply | LogLine | Cause
 class ImuStream:
     """`push` messages as they arrive, and a `Cause` for what was none; Chunks come out once `spec` is known.
 
-    That is when the tag's hello came, or two seconds after the first samples. `counts`: samples, and what did not
-    become one by cause; `losses`: samples that never arrived, by where they went missing, settled at each heartbeat.
-    `restarts`: how often the tag's clock began anew.
+    That is with the first samples after the tag's hello, or two seconds after the first of all. `counts`: samples, and
+    what did not become one by cause; `losses`: samples that never arrived, by where they went missing, settled at each
+    heartbeat. `restarts`: how often the tag's clock began anew.
     """
 
     def __init__(self, choice: Choice | None = None) -> None:
@@ -59,6 +59,11 @@ class ImuStream:
         return self._account.losses
 
     @property
+    def totals(self) -> Counter[str]:
+        """`counts` and `losses` together."""
+        return +(self.counts + Counter({str(loss): count for loss, count in self.losses.items()}))
+
+    @property
     def pending(self) -> int:
         """Samples missing since the last heartbeat: the next one tells where they went."""
         return self._account.pending
@@ -72,7 +77,7 @@ class ImuStream:
         """A message that arrived at `host_ns` on the host's monotonic clock."""
         if isinstance(message, Cause):
             self.counts[message] += 1
-            self._account.damage()
+            self.damage()
             return []
         if isinstance(message, LogLine):
             return []
@@ -87,6 +92,10 @@ class ImuStream:
         else:
             self._hear(message)
         return self._take() if self._is_settled() else []
+
+    def damage(self) -> None:
+        """Something came that was no message; it may have been samples."""
+        self._account.damage()
 
     def settle(self) -> list[Chunk]:
         """Decide now what the stream is, by the samples that came."""
@@ -127,10 +136,10 @@ class ImuStream:
         self._last = None
 
     def _is_settled(self) -> bool:
-        if self.spec is not None or self.hello is not None:
-            return True
         if not self._waiting:
             return False
+        if self.spec is not None or self.hello is not None:
+            return True
         waited_ns = self._waiting[-1][1] - self._waiting[0][1]
         return len(self._waiting) >= MOST_WAITING or waited_ns >= STATUS_NS
 

@@ -6,4 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 # Each value is a module that holds `known(advertised) -> bool` and `make(choice) -> BleDevice`.
-BLE_DEVICES: Mapping[str, str] = MappingProxyType({})
+BLE_DEVICES: Mapping[str, str] = MappingProxyType(
+    {
+        "edgehar-tag": "edgehar.sources.ble_devices.edgehar_tag",
+    }
+)

@@ -76,7 +76,10 @@ class BleDevice(Protocol):
     """
 
     title: str
-    counts: Counter[str]
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Samples, and what did not become one by cause."""
 
     @property
     def spec(self) -> StreamSpec | None:

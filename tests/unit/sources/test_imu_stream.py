@@ -181,20 +181,22 @@ def test_damage_and_refusals_are_counted():
     assert stream.counts["refused_commands"] == 1
 
 
-def test_chunks_keep_what_every_source_must(monkeypatch):
+def test_chunks_keep_what_every_source_must():
     class Source:
         spec = property(lambda self: self.stream.spec)
 
         async def __aenter__(self):
             self.stream = ImuStream()
-            push(self.stream, HELLO)
+            self.first = push(self.stream, HELLO, beat(0), samples(0), host_ns=NS)
             return self
 
         async def __aexit__(self, *_):
             pass
 
         async def __aiter__(self):
-            said = [beat(0), samples(0), samples(15), beat(20), replace(HELLO, boot=2), samples(3, boot=2)]
+            for chunk in self.first:
+                yield chunk
+            said = [samples(15), beat(20), replace(HELLO, boot=2), samples(3, boot=2)]
             for message in said:
                 for chunk in push(self.stream, message, host_ns=NS):
                     yield chunk
