@@ -21,13 +21,13 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "stdin": "edgehar.sources.stdin:from_uri",
         "csi": "edgehar.sources.csi_serial:from_uri",
         "tcp": "edgehar.sources.csi_serial:from_uri",
+        "ble": "edgehar.sources.imu_ble:from_uri",
     }
 )
 
 PLANNED: Mapping[str, str] = MappingProxyType(
     {
         "imu": "motion sensors on a serial port, with the [serial] extra",
-        "ble": "motion sensors over Bluetooth LE, with the [ble] extra",
     }
 )
 

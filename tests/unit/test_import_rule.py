@@ -32,6 +32,8 @@ EXCEPTIONS = {
     ("bench/meters/ppk2.py", "serial"),
     ("sources/usb_ports.py", "serial"),
     ("sources/serial_port.py", "serial"),
+    ("sources/ble/radio.py", "bleak"),
+    ("sources/ble/bluez.py", "dbus_fast"),
     ("boards/flash/partitions.py", "esp_idf_defs"),
 }
 

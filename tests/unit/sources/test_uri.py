@@ -45,7 +45,7 @@ def test_a_value_out_of_range_is_refused(text):
     assert caught.value.reason is Reason.VALUE
 
 
-@pytest.mark.parametrize("text", ["imu:/dev/ttyACM0", "ble:auto"])
+@pytest.mark.parametrize("text", ["imu:/dev/ttyACM0"])
 def test_what_is_not_built_yet_says_so(text):
     with pytest.raises(MissingError, match="not built yet"):
         open_source(text)

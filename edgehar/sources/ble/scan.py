@@ -1,0 +1,169 @@
+"""One scan for all who look for a device: a second one of the same program is what BlueZ answers with InProgress.
+
+It runs while somebody looks, rests while a connection is being made (many adapters cannot do both), and is begun anew
+for whoever joins late and every RENEW_S: adapters report a device once a scan, and BlueZ's own scans are known to stall
+(github.com/bluez/bluez/issues/807).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+
+from edgehar.sources.ble.choose import Candidate, Wanted
+from edgehar.sources.ble.radio import Radio, Sighting
+from edgehar.sources.ble.trouble import LASTING, RadioError
+
+SETTLE_S = 2.0  # from the first device of a name to the decision that it is the only one
+RENEW_S = 10.0
+JOIN_S = 0.5  # a scan that has run for longer is begun anew for a newcomer
+STARTS = 5  # attempts to begin a scan
+WAIT_S = 0.3  # between them, times 1, 2, 3, ...
+KEPT_S = 60.0
+NS_PER_S = 1e9
+
+
+class Scan:
+    """`find` gives the device that is wanted, `around` all; `resting` keeps the air free for a connection.
+
+    `taken`: addresses that sources of this program use already; a name or "auto" means others.
+    """
+
+    def __init__(self, radio: Radio) -> None:
+        self.radio = radio
+        self.taken: set[str] = set()
+        self._ear = radio.ear(self._heard)
+        self._seen: dict[str, Sighting] = {}
+        self._lookers: set[asyncio.Event] = set()
+        self._began_s: float | None = None
+        self._resting = 0
+        self._turn = asyncio.Lock()
+        self._connecting = asyncio.Lock()
+
+    async def find(self, wanted: Wanted, patience_s: float | None, counts: Counter[str]) -> Candidate:
+        """The device, once it is heard; patience_s None: for ever.
+
+        Raises MissingError where it is not heard in time, UsageError where two are meant, RadioError where nothing can
+        be heard at all.
+        """
+        began_s = time.monotonic()
+        ends_s = None if patience_s is None else began_s + patience_s
+        decides_s: float | None = None
+        async with self._looking(counts) as news:
+            while True:
+                now_s = time.monotonic()
+                found = [one for one in wanted.among(self._since(began_s)) if one.address not in self.taken]
+                if found and decides_s is None:
+                    decides_s = now_s if wanted.is_address else now_s + SETTLE_S
+                is_over = ends_s is not None and now_s >= ends_s
+                if found and (is_over or (decides_s is not None and now_s >= decides_s)):
+                    return wanted.only(found)
+                if is_over:
+                    raise wanted.missing(self._since(began_s), patience_s or 0.0)
+                if self._age_s() > RENEW_S:
+                    await self._renew(counts)
+                waits_s = min(s - now_s for s in (decides_s, ends_s, now_s + self._patience_s()) if s is not None)
+                news.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), max(waits_s, 0.0))
+
+    async def around(self, seconds: float, counts: Counter[str]) -> list[Sighting]:
+        """Everything that is heard in so long. Raises RadioError where nothing can be heard."""
+        began_s = time.monotonic()
+        async with self._looking(counts):
+            await asyncio.sleep(seconds)
+            return self._since(began_s)
+
+    @contextlib.asynccontextmanager
+    async def resting(self) -> AsyncIterator[None]:
+        """No scan, and nobody else connects, for as long as the block runs."""
+        async with self._connecting:
+            self._resting += 1
+            try:
+                async with self._turn:
+                    await self._stop()
+                yield
+            finally:
+                self._resting -= 1
+                if self._lookers:
+                    async with self._turn:
+                        with contextlib.suppress(RadioError):  # those who look find out by themselves
+                            await self._start()
+
+    @contextlib.asynccontextmanager
+    async def _looking(self, counts: Counter[str]) -> AsyncIterator[asyncio.Event]:
+        news = asyncio.Event()
+        self._lookers.add(news)
+        try:
+            if self._age_s() > JOIN_S:
+                await self._renew(counts)
+            for sighting in await self.radio.connected():
+                self._heard(sighting)
+            yield news
+        finally:
+            self._lookers.discard(news)
+            if not self._lookers:
+                async with self._turn:
+                    await self._stop()
+
+    async def _renew(self, counts: Counter[str]) -> None:
+        """Begin the scan, anew where it runs. Raises RadioError where it cannot be begun."""
+        kept = self._since(time.monotonic() - KEPT_S)
+        self._seen = {sighting.advertised.address: sighting for sighting in kept}
+        async with self._turn:
+            if self._resting:
+                return
+            await self._stop()
+            for attempt in range(1, STARTS + 1):
+                try:
+                    await self._start()
+                except RadioError as error:
+                    counts[f"scan_{error.trouble}"] += 1
+                    if error.trouble in LASTING or attempt == STARTS:
+                        raise
+                    await asyncio.sleep(WAIT_S * attempt)
+                else:
+                    return
+
+    async def _start(self) -> None:
+        if self._began_s is None:
+            await self._ear.start()
+            self._began_s = time.monotonic()
+
+    async def _stop(self) -> None:
+        """A scan that cannot be stopped is over as far as anybody here can tell."""
+        if self._began_s is not None:
+            self._began_s = None
+            with contextlib.suppress(RadioError):
+                await self._ear.stop()
+
+    def _age_s(self) -> float:
+        """How long the scan has been running; infinite where it does not."""
+        return float("inf") if self._began_s is None else time.monotonic() - self._began_s
+
+    def _patience_s(self) -> float:
+        """Until somebody who hears nothing looks what the scan is doing."""
+        return WAIT_S if self._began_s is None else max(RENEW_S - self._age_s(), 0.0) + 0.001
+
+    def _since(self, began_s: float) -> list[Sighting]:
+        return [sighting for sighting in self._seen.values() if sighting.host_ns >= began_s * NS_PER_S]
+
+    def _heard(self, sighting: Sighting) -> None:
+        self._seen[sighting.advertised.address] = sighting
+        for news in self._lookers:
+            news.set()
+
+
+@functools.lru_cache(maxsize=4)
+def _scan_of(loop: asyncio.AbstractEventLoop, radio: Radio) -> Scan:
+    del loop  # a scan belongs to one
+    return Scan(radio)
+
+
+def shared_scan(radio: Radio) -> Scan:
+    """The one of the running event loop, for every source that uses the same adapter."""
+    return _scan_of(asyncio.get_running_loop(), radio)
