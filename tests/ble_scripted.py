@@ -40,6 +40,7 @@ class Peripheral:
     lacks: tuple[str, ...] = ()
     faults: list[BaseException] = field(default_factory=list)
     mute: bool = False
+    answers: bool = True
     on_air: bool = True
     seq: int = 0
     written: list[bytes] = field(default_factory=list)
@@ -149,6 +150,8 @@ class Air:
             async def write_gatt_char(self, characteristic, data, response):
                 self._check()
                 self.peripheral.written.append(bytes(data))
+                if self.peripheral.answers and CONTROL in self.callbacks:
+                    asyncio.get_running_loop().call_later(0.02, self.callbacks[CONTROL], bytearray(b"done"))
 
             async def start_notify(self, characteristic, callback, **kwargs):
                 self._check()
@@ -182,10 +185,14 @@ class Toy:
         self.spec = None
         self._next = None
         self._gap = False
-        self.interrupted = 0
+        self.interrupted = self.answers = self.answered_before_data = 0
 
     def steps(self):
-        return [Read(CONFIG), Subscribe(DATA), Write(CONTROL, b"start")]
+        yield Read(CONFIG)
+        yield Subscribe(CONTROL)
+        yield Write(CONTROL, b"start", answer=CONTROL)
+        self.answered_before_data = self.answers
+        yield Subscribe(DATA)
 
     def take(self, uuid, value, host_ns):
         if uuid == CONFIG:
@@ -194,6 +201,9 @@ class Toy:
                     f"toy: firmware version {value[0]}, this release reads 1", reason=Reason.VERSION, hint="update it"
                 )
             self.spec = StreamSpec("imu", ("x", "y", "z"), 100.0, ("g",) * 3, session_id=self.choice.session_id)
+            return []
+        if uuid == CONTROL:
+            self.answers += 1
             return []
         if len(value) != SAMPLE.size:
             self.counts["wrong_length"] += 1

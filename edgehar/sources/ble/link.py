@@ -18,7 +18,7 @@ from edgehar.sources.ble.radio import ATT_HEAD_BYTES, Connection
 from edgehar.sources.ble.recovery import Recovery
 from edgehar.sources.ble.scan import Scan
 from edgehar.sources.ble.trouble import RadioError, Trouble
-from edgehar.sources.ble_devices.base import BleDevice, Choice, Read, Subscribe
+from edgehar.sources.ble_devices.base import ANSWER_S, BleDevice, Choice, Read, Subscribe, Write
 from edgehar.types import Chunk
 
 PATIENCE_S = 15.0
@@ -62,6 +62,8 @@ class Link:
         self._recovery = Recovery(self._counts)
         self._connection: Connection | None = None
         self._lost = asyncio.Event()
+        self._awaited = ""  # the characteristic that an answer comes from
+        self._answered = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._ready: list[Chunk] = []
 
@@ -206,8 +208,19 @@ class Link:
                     if not step.optional or connection.has(step.uuid):
                         self._notified(step.uuid, await connection.read(step.uuid))
                 else:
-                    await connection.write(step.uuid, step.value, response=step.response)
+                    await self._ask(connection, step)
             self._drain()
+
+    async def _ask(self, connection: Connection, step: Write) -> None:
+        """Write, and wait for the answer where one is to come."""
+        self._awaited = step.answer
+        self._answered.clear()
+        await connection.write(step.uuid, step.value, response=step.response)
+        if step.answer:
+            try:
+                await asyncio.wait_for(self._answered.wait(), ANSWER_S)
+            except TimeoutError:
+                self._counts["unanswered"] += 1
 
     async def _checked_mtu(self, connection: Connection, kind: Kind) -> int | None:
         """Raises InputError where a notification cannot hold one sample."""
@@ -225,6 +238,8 @@ class Link:
 
     def _notified(self, uuid: str, value: bytes) -> None:
         self.inbox.put(uuid, value, time.monotonic_ns())
+        if uuid == self._awaited:
+            self._answered.set()
 
     def _drain(self) -> None:
         """Hand everything that waits to the device."""

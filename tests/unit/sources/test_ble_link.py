@@ -338,6 +338,14 @@ def test_a_slow_consumer_loses_nothing_silently():
     assert chunks[10].flags[0] & Flag.GAP_BEFORE
 
 
+@pytest.mark.parametrize(("answers", "before", "counts"), [(True, 1, {}), (False, 0, {"unanswered": 1})])
+def test_a_step_waits_for_the_answer_to_the_one_before_but_not_for_ever(answers, before, counts, monkeypatch):
+    monkeypatch.setattr(link, "ANSWER_S", 0.1)
+    found = opened(Air(Peripheral(A, answers=answers)))
+    assert found.link.device.answered_before_data == before
+    assert found.counts == counts
+
+
 def test_an_inbox_marks_what_it_refused():
     inbox = Inbox(most=2)
     for i in range(4):
