@@ -35,6 +35,20 @@ def softmax(logits: FloatArray, temperature: float = 1.0) -> Probabilities:
     return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
+def choose_head(heads: Sequence[tuple[int, ...]], coverage: Sequence[float], least: float) -> int | None:
+    """Number of the head to ask, by each sensor's coverage of the window; None where no sensor has enough.
+
+    The head of all sensors (the first) where all have at least `least`; else the one that listens to the best covered.
+
+    >>> choose_head(((0, 1), (0,), (1,)), (0.5, 0.9), 0.8)
+    2
+    """
+    if all(share >= least for share in coverage):
+        return 0
+    best = max(range(len(coverage)), key=lambda number: coverage[number])
+    return heads.index((best,)) if coverage[best] >= least else None
+
+
 class Decider:
     """One verdict per window: softmax at the bundle's temperature, mean of the last `smooth` windows, threshold."""
 

@@ -13,27 +13,30 @@ from itertools import groupby
 
 import numpy as np
 
-from edgehar.bundle import Bundle, Contract, check_contract
+from edgehar.bundle import Bundle, Contract, Manifest, check_contract
 from edgehar.clock import Clock
-from edgehar.decide import NOTHING, Decider, Verdict
+from edgehar.decide import NOTHING, Decider, Verdict, choose_head
 from edgehar.dsp.graph import Preprocess
 from edgehar.dsp.rate import RateMeter
 from edgehar.dsp.resample import ARRIVED_NS, AT_DEV_NS, AT_NS, FROM_ROW, REAL, Resampler
 from edgehar.dsp.rows import Rows
+from edgehar.dsp.sensors import REAL_OF, SensorCoverage, SensorMarks
 from edgehar.dsp.view import View, stream_view
 from edgehar.dsp.windows import Coverage, Cut, OffsetWindows
 from edgehar.errors import InputError, Reason
 from edgehar.runtimes import Runtime, make_runtime
-from edgehar.types import Activity, Chunk, FloatArray, IntArray, Scores, StreamSpec
+from edgehar.types import NO_AUX, Activity, Chunk, FloatArray, IntArray, Scores, StreamSpec
 
 NO_FACTS = np.empty((0, 5), np.int64)
+NO_SENSORS: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """One decision with what lies behind it: device times of the window's first and last sample, and the scores.
 
-    For a gap the span reaches from the last sample before to the first one after it, and the logits are NaN.
+    For a gap the span reaches from the last sample before to the first one after it, and the logits are NaN. Of a
+    bundle with several sensors the scores are those of the head that spoke; `activity.sensors` says which.
     """
 
     activity: Activity
@@ -62,7 +65,9 @@ class Pipeline:
         manifest = bundle.manifest
         self.manifest = manifest
         self.runtime = make_runtime(runtime, bundle) if isinstance(runtime, str) else runtime
-        self._rows = Rows(len(manifest.contract.channels))
+        self._marks = sensor_marks(manifest)
+        width = len(manifest.contract.channels) if self._marks is None else self._marks.width
+        self._rows = Rows(width)
         self.device_clock = Clock(self._rows)
         self.last_judged: list[Judged] = []
         self._now_ns = clock or time.monotonic_ns
@@ -70,8 +75,9 @@ class Pipeline:
         self._preprocess = Preprocess(manifest.preprocess, manifest.contract.channels)
         _check_graph(bundle, self._preprocess)
         self._rate = RateMeter()
-        self._resampler = Resampler(manifest.contract.rate_hz, len(manifest.contract.channels), rows=self._rows)
-        self._coverage = Coverage(manifest.window)
+        self._resampler = Resampler(manifest.contract.rate_hz, width, rows=self._rows)
+        several = len(manifest.contract.sensors)
+        self._coverage = SensorCoverage(manifest.window, several) if several else Coverage(manifest.window)
         self._offsets = None if starts is None else OffsetWindows(manifest.window, [int(s) for s in starts])
         self._span_ns = int(self._resampler.grid.offset_ns(manifest.window - 1))
         self._decider = Decider(manifest.labels, manifest.decision)
@@ -136,6 +142,8 @@ class Pipeline:
         self._rate.reset()
         self._resampler.reset()
         self._coverage.reset()
+        if self._marks is not None:
+            self._marks.reset()
         if self._offsets is not None:
             self._offsets.reset()
         self._latest: IntArray | None = None  # facts of the newest uniform samples, one at least
@@ -162,6 +170,8 @@ class Pipeline:
 
     def _walk(self, chunk: Chunk, arrival_ns: int, judged: list[Judged]) -> None:
         x = chunk.x if self._view is None else self._view.apply(chunk.x)
+        if self._marks is not None:
+            x = self._marks.mark(x, chunk)
         self._rows.take(chunk.t_dev_ns, chunk.t_host_ns, x, chunk.flags)
         self._rate.push(chunk.t_dev_ns, chunk.seq)
         self.device_clock.advance()
@@ -176,7 +186,8 @@ class Pipeline:
                 self._begin_segment(piece.index)
                 self._simulated = chunk.spec.simulated
             self._latest = piece.facts
-            y = self._preprocess.push(piece.x)
+            y = piece.x if self._marks is None else self._marks.unmark(piece.x, piece.facts)
+            y = self._preprocess.push(y)
             self._judge(y, piece.facts, piece.facts, judged)
 
     def _end_segment(self, judged: list[Judged], after: IntArray | None = None, resumes: int | None = None) -> None:
@@ -208,17 +219,32 @@ class Pipeline:
         self._facts = facts[n:] if n < len(facts) else NO_FACTS
         if n == 0:
             return
+        if self._marks is not None:
+            y = self._marks.blank(y, facts[:n])
         index, self._index = self._index, self._index + n
         self._coverage.push(index, (facts.item(0, REAL),) if n == 1 else facts[:n, REAL].tolist())
-        for start, logits in self._windows(index, y):
+        for start, of_heads in self._windows(index, y):
             coverage = self._coverage.at(start)
             last = start + self.manifest.window - 1 - index
-            if logits is None:
+            if of_heads is None:
                 judged.append(self._report(NOTHING, coverage, facts[last], facts[last], None))
                 continue
             row = None if ready is None else int(ready[max(last - n, -len(ready)), FROM_ROW])
+            logits, sensors = of_heads, NO_SENSORS
+            if isinstance(self._coverage, SensorCoverage):
+                logits, coverage, sensors = self._hear(of_heads, self._coverage.each(start))
             verdict = self._decider.push(logits, coverage, in_contract=self._in_contract(row))
-            judged.append(self._report(verdict, coverage, None, facts[last], logits))
+            judged.append(self._report(verdict, coverage, None, facts[last], logits, sensors))
+
+    def _hear(self, logits: FloatArray, coverage: tuple[float, ...]) -> tuple[FloatArray, float, tuple[str, ...]]:
+        """The logits [k] of the head that listens to the sensors that are there, their coverage and their names."""
+        contract, k = self.manifest.contract, len(self.manifest.labels)
+        head = choose_head(contract.heads, coverage, self.manifest.decision.min_coverage)
+        if head is None:
+            return logits[:k], max(coverage), ()
+        numbers = contract.heads[head]
+        names = tuple(contract.sensors[number].name for number in numbers)
+        return logits[head * k : (head + 1) * k], min(coverage[number] for number in numbers), names
 
     def _windows(self, index: int, y: FloatArray) -> Iterable[tuple[int, FloatArray | None]]:
         """(stream index of the window's first sample, logits); no logits where the window began before the segment."""
@@ -246,6 +272,7 @@ class Pipeline:
         first: IntArray | None,
         last: IntArray,
         logits: FloatArray | None,
+        sensors: tuple[str, ...] = NO_SENSORS,
     ) -> Judged:
         """`first`: facts of the span's first sample; None: one window before `last`."""
         t_ns = int(last[AT_NS])
@@ -258,6 +285,7 @@ class Pipeline:
             latency_ns=self._now_ns() - int(last[ARRIVED_NS]),
             model_id=self.manifest.model_id,
             simulated=self._simulated,
+            sensors=sensors,
         )
         scores = Scores(t_ns, self._no_logits if logits is None else logits)
         if self._on_scores is not None and logits is not None:
@@ -268,9 +296,10 @@ class Pipeline:
 
 
 def join_chunks(chunks: Sequence[Chunk]) -> Chunk:
-    """Chunks of one stream as one; per-sample extras are left out."""
+    """Chunks of one stream as one; of the per-sample extras only what tells the sensors apart is kept."""
     if len(chunks) == 1:
         return chunks[0]
+    told = [chunk.aux[REAL_OF] for chunk in chunks if REAL_OF in chunk.aux]
     return Chunk(
         chunks[0].spec,
         np.concatenate([chunk.t_dev_ns for chunk in chunks]),
@@ -278,6 +307,7 @@ def join_chunks(chunks: Sequence[Chunk]) -> Chunk:
         np.concatenate([chunk.seq for chunk in chunks]),
         np.concatenate([chunk.x for chunk in chunks]),
         np.concatenate([chunk.flags for chunk in chunks]),
+        {REAL_OF: np.concatenate(told)} if len(told) == len(chunks) else NO_AUX,
     )
 
 
@@ -286,6 +316,16 @@ def accept(spec: StreamSpec, contract: Contract) -> View | None:
     view = stream_view(spec, contract.channels, contract.units)
     check_contract(spec if view is None else view.spec, contract)
     return view
+
+
+def sensor_marks(manifest: Manifest) -> SensorMarks | None:
+    """What tells the sensors of a bundle apart on their way through the pipeline; None where there is one sensor."""
+    sensors = manifest.contract.sensors
+    if not sensors:
+        return None
+    of = manifest.model["sensor"]
+    inputs = [[i for i, number in enumerate(of) if number == wanted] for wanted in range(len(sensors))]
+    return SensorMarks([sensor.channels for sensor in sensors], inputs)
 
 
 def _check_graph(bundle: Bundle, preprocess: Preprocess) -> None:

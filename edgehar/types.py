@@ -130,7 +130,10 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """A decision; what every sink gets. `latency_ns` is the last sample's arrival to this decision."""
+    """A decision; what every sink gets. `latency_ns` is the last sample's arrival to this decision.
+
+    `sensors`: which sensors it rests on, where the model has several; empty where it has one, or where all were lost.
+    """
 
     t_ns: int
     label: str
@@ -140,3 +143,4 @@ class Activity:
     latency_ns: int
     model_id: str
     simulated: bool = False
+    sensors: tuple[str, ...] = ()

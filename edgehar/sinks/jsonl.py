@@ -18,7 +18,8 @@ def encode(activity: Activity) -> str:
     """One line, keys in the order of the fields.
 
     What differs between two runs over the same samples, the latency, stands apart in "meta": all else is
-    byte-identical between live and replay. Floats are written so that they read back exactly.
+    byte-identical between live and replay. So do the sensors that spoke, where the model has several. Floats are
+    written so that they read back exactly.
     """
     return json.dumps(
         {
@@ -29,7 +30,10 @@ def encode(activity: Activity) -> str:
             "coverage": activity.coverage,
             "model_id": activity.model_id,
             "simulated": activity.simulated,
-            "meta": {"latency_ns": activity.latency_ns},
+            "meta": {
+                "latency_ns": activity.latency_ns,
+                **({"sensors": list(activity.sensors)} if activity.sensors else {}),
+            },
         },
         ensure_ascii=False,
     )

@@ -28,7 +28,10 @@ def header(*, truth: bool = False) -> str:
 
 
 def line(activity: Activity, origin_ns: int, truth: str | None = None) -> str:
-    """One decision under `header`; the time counts from `origin_ns`. A simulated decision says so at the end."""
+    """One decision under `header`; the time counts from `origin_ns`.
+
+    At the end: which of several sensors it rests on, and whether it is simulated.
+    """
     cells = [
         f"{(activity.t_ns - origin_ns) / NS_PER_S:.2f}",
         activity.label or "-",
@@ -40,7 +43,8 @@ def line(activity: Activity, origin_ns: int, truth: str | None = None) -> str:
     ]
     columns = (*COLUMNS, TRUTH)[: len(cells)]
     text = "  ".join(f"{cell:{width}}" for cell, (_, width) in zip(cells, columns, strict=True))
-    return text.rstrip() + ("  SIMULATED" if activity.simulated else "")
+    heard = f"  {'+'.join(activity.sensors)}" if activity.sensors else ""
+    return text.rstrip() + heard + ("  SIMULATED" if activity.simulated else "")
 
 
 class LinesSink:
