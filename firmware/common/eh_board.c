@@ -36,13 +36,12 @@ int eh_board_init(EhBoard *board, const EhWireHello *identity, const uint8_t key
     eh_copy(board->key, key, EH_KEY_BYTES);
     board->chips = eh_chips(identity->chip);
     eh_ring_init(&board->csi, ring, ring_size);
-    eh_ring_init(&board->notes, board->notes_bytes, sizeof board->notes_bytes);
+    eh_notes_init(&board->notes);
     board->rx_seq = 0;
     board->heartbeat_due_us = 0;
     board->hello_due_us = 0;
     eh_command_line_init(&board->line);
-    board->out_n = 0;
-    board->out_sent = 0;
+    eh_frame_out_init(&board->out, port->write, port->context);
     return ring_size >= EH_MIN_CSI_RING && (board->chips >= 0 || !identity->csi);
 }
 
@@ -116,34 +115,11 @@ void eh_board_gain_locked(EhBoard *board, int locked)
     set_flag(board, EH_BOARD_GAIN_LOCKED, locked);
 }
 
-/* Queue a message: its kind, its head [n_head] and its tail [n]. */
-static void note(EhBoard *board, uint8_t kind, const uint8_t *head, size_t n_head, const uint8_t *tail, size_t n)
-{
-    uint8_t start[1u + EH_DECISION_BYTES];
-    start[0] = kind;
-    eh_copy(start + 1, head, n_head);
-    lock(board);
-    if (!eh_ring_push(&board->notes, start, 1 + n_head, tail, n)) {
-        board->notes.dropped++;
-    }
-    unlock(board);
-}
-
-static size_t length(const char *text)
-{
-    size_t n = 0;
-    while (text[n] != '\0') {
-        n++;
-    }
-    return n;
-}
-
 void eh_board_log(EhBoard *board, uint8_t level, const char *text)
 {
-    const EhWireLog log = {.boot = board->hello.boot, .level = level};
-    uint8_t head[EH_LOG_BYTES];
-    eh_put_log(head, &log);
-    note(board, EH_KIND_LOG, head, EH_LOG_BYTES, (const uint8_t *)text, length(text));
+    lock(board);
+    eh_notes_log(&board->notes, board->hello.boot, level, text);
+    unlock(board);
 }
 
 void eh_board_decision(EhBoard *board, EhWireDecision *decision, const float *logits, size_t n)
@@ -151,8 +127,10 @@ void eh_board_decision(EhBoard *board, EhWireDecision *decision, const float *lo
     uint8_t head[EH_DECISION_BYTES];
     decision->boot = board->hello.boot;
     eh_put_decision(head, decision);
+    lock(board);
     /* Every chip that this runs on keeps its floats as the wire does: IEEE 754, little-endian. */
-    note(board, EH_KIND_DECISION, head, EH_DECISION_BYTES, (const uint8_t *)logits, n * sizeof *logits);
+    eh_notes_push(&board->notes, EH_KIND_DECISION, head, EH_DECISION_BYTES, (const uint8_t *)logits, n * sizeof *logits);
+    unlock(board);
 }
 
 static EhReplyStatus do_command(EhBoard *board, const EhCommand *command)
@@ -183,7 +161,6 @@ void eh_board_receive(EhBoard *board, const uint8_t *bytes, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         EhCommand command;
-        uint8_t head[EH_REPLY_BYTES];
         if (!eh_command_line_push(&board->line, bytes[i])) {
             continue;
         }
@@ -193,9 +170,9 @@ void eh_board_receive(EhBoard *board, const uint8_t *bytes, size_t n)
         } else {
             board->hello.bad_commands++;
         }
-        const EhWireReply reply = {.boot = board->hello.boot, .id = command.id, .status = (uint8_t)status};
-        eh_put_reply(head, &reply);
-        note(board, EH_KIND_REPLY, head, EH_REPLY_BYTES, (const uint8_t *)board->line.text, board->line.n);
+        lock(board);
+        eh_notes_reply(&board->notes, board->hello.boot, command.id, status, &board->line);
+        unlock(board);
     }
 }
 
@@ -205,7 +182,7 @@ static void count(EhBoard *board)
     lock(board);
     board->hello.next_seq = board->rx_seq - board->csi.count;
     board->hello.dropped_ring = board->csi.dropped;
-    board->hello.dropped_notes = board->notes.dropped;
+    board->hello.dropped_notes = board->notes.ring.dropped;
     unlock(board);
 }
 
@@ -235,18 +212,22 @@ static void put_heartbeat(EhBoard *board, uint64_t now_us)
     eh_put_heartbeat(board->payload, &beat);
 }
 
-static size_t pop(EhBoard *board, EhRing *ring)
+/* A note, or a CSI frame where there is none, into `payload`; its length. */
+static size_t pop(EhBoard *board, uint8_t *kind)
 {
     lock(board);
-    const size_t n = eh_ring_pop(ring, board->payload, sizeof board->payload);
+    size_t n = eh_notes_pop(&board->notes, kind, board->payload, sizeof board->payload);
+    if (n == 0) {
+        *kind = EH_KIND_CSI;
+        n = eh_ring_pop(&board->csi, board->payload, sizeof board->payload);
+    }
     unlock(board);
     return n;
 }
 
-/* Put the next frame to be sent into `out`: a hello or heartbeat that is due, a note, a CSI frame. */
+/* Begin the next frame to be sent: a hello or heartbeat that is due, a note, a CSI frame. 0 where there is none. */
 static int next_frame(EhBoard *board, uint64_t now_us)
 {
-    const uint8_t *payload = board->payload;
     uint8_t kind;
     size_t n;
     if (now_us >= board->hello_due_us) {
@@ -260,28 +241,17 @@ static int next_frame(EhBoard *board, uint64_t now_us)
         n = EH_HEARTBEAT_BYTES;
         put_heartbeat(board, now_us);
         board->heartbeat_due_us = now_us + EH_HEARTBEAT_EVERY_US;
-    } else if ((n = pop(board, &board->notes)) > 0) {
-        kind = *payload++;
-        n--;
     } else {
-        kind = EH_KIND_CSI;
-        n = pop(board, &board->csi);
+        n = pop(board, &kind);
     }
-    board->out_sent = 0;
-    board->out_n = n > 0 ? eh_wire_encode(kind, payload, n, board->out, sizeof board->out) : 0;
-    return board->out_n > 0;
+    return n > 0 && eh_frame_out_send(&board->out, kind, board->payload, n);
 }
 
 int eh_board_poll(EhBoard *board, uint64_t now_us)
 {
     do {
-        const size_t left = board->out_n - board->out_sent;
-        if (left > 0) {
-            const size_t taken = board->port.write(board->port.context, board->out + board->out_sent, left);
-            board->out_sent += taken < left ? taken : left;
-            if (board->out_sent < board->out_n) {
-                return 0; /* the rest of this frame goes first the next time */
-            }
+        if (!eh_frame_out_flush(&board->out)) {
+            return 0; /* the rest of this frame goes first the next time */
         }
     } while (next_frame(board, now_us));
     return 1;

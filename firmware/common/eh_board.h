@@ -10,14 +10,12 @@
 #ifndef EH_BOARD_H
 #define EH_BOARD_H
 
-#include "eh_command.h"
-#include "eh_ring.h"
+#include "eh_frame_out.h"
+#include "eh_notes.h"
 #include "eh_siphash.h"
-#include "eh_wire.h"
 
 #define EH_HELLO_EVERY_US 5000000u
 #define EH_HEARTBEAT_EVERY_US 1000000u
-#define EH_NOTES_BYTES 1024u   /* queue of replies, log lines and decisions */
 #define EH_GAIN_UNKNOWN (-32768)
 #define EH_MIN_CSI_RING 2048u  /* holds the longest frame */
 
@@ -40,15 +38,13 @@ typedef struct {
     EhWireHello hello; /* identity, state, and the counters that are no ring's */
     uint8_t key[EH_KEY_BYTES];
     int chips;
-    EhRing csi;   /* payloads of CSI frames, numbered without a hole */
-    EhRing notes; /* kind and payload of everything else */
+    EhRing csi; /* payloads of CSI frames, numbered without a hole */
+    EhNotes notes;
     uint32_t rx_seq;
     uint64_t heartbeat_due_us, hello_due_us;
     EhCommandLine line;
-    size_t out_n, out_sent; /* the frame on the link: all of it, and what is sent */
-    uint8_t notes_bytes[EH_NOTES_BYTES];
+    EhFrameOut out;
     uint8_t payload[EH_MAX_PAYLOAD + 1u];
-    uint8_t out[EH_WIRE_ROOM(EH_MAX_PAYLOAD)];
 } EhBoard;
 
 /* Begin. Of `identity`, boot, chip, firmware, name, role, csi, flags, link, baud, rate_hz, channel and secondary count;

@@ -30,6 +30,17 @@ size_t eh_wire_encode(uint8_t kind, const uint8_t *payload, size_t n, uint8_t *o
     return coded + 2;
 }
 
+size_t eh_packet_encode(uint8_t kind, const uint8_t *payload, size_t n, uint8_t *out, size_t room)
+{
+    if (n > EH_MAX_PAYLOAD || room < EH_PACKET_HEAD + n) {
+        return 0;
+    }
+    eh_put_u8(out, EH_WIRE_VERSION);
+    eh_put_u8(out + 1, kind);
+    eh_copy(out + EH_PACKET_HEAD, payload, n);
+    return EH_PACKET_HEAD + n;
+}
+
 EhWireFault eh_wire_decode(uint8_t *coded, size_t n, EhWireMessage *message)
 {
     const long decoded = eh_cobs_decode(coded, n);

@@ -31,6 +31,10 @@ typedef struct {
 /* The frame for `payload` [n] into `out` [room]; its length, or 0 where either is too small for it. */
 size_t eh_wire_encode(uint8_t kind, const uint8_t *payload, size_t n, uint8_t *out, size_t room);
 
+/* The same message where the link keeps borders and checks bits by itself, as Bluetooth LE does: version, kind, payload. */
+#define EH_PACKET_HEAD 2u
+size_t eh_packet_encode(uint8_t kind, const uint8_t *payload, size_t n, uint8_t *out, size_t room);
+
 /* Decode, in place, what stood between two zeros. `message` points into `coded`, and is filled if the frame is sound. */
 EhWireFault eh_wire_decode(uint8_t *coded, size_t n, EhWireMessage *message);
 
