@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from edgehar.errors import MissingError, Reason, UsageError
 from edgehar.registry import resolve
 from edgehar.sources.base import Source
 from edgehar.sources.uri import SourceUri
@@ -21,13 +20,8 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "stdin": "edgehar.sources.stdin:from_uri",
         "csi": "edgehar.sources.csi_serial:from_uri",
         "tcp": "edgehar.sources.csi_serial:from_uri",
+        "imu": "edgehar.sources.imu_serial:from_uri",
         "ble": "edgehar.sources.imu_ble:from_uri",
-    }
-)
-
-PLANNED: Mapping[str, str] = MappingProxyType(
-    {
-        "imu": "motion sensors on a serial port, with the [serial] extra",
     }
 )
 
@@ -39,15 +33,6 @@ def open_source(address: str | SourceUri, *, expected: StreamSpec | None = None)
     are read as that. Raises UsageError for an address that makes no sense, MissingError for what is not there.
     """
     uri = address if isinstance(address, SourceUri) else SourceUri.parse(address)
-    try:
-        factory = resolve("sources", SOURCES, uri.scheme)
-    except UsageError:
-        if uri.scheme not in PLANNED:
-            raise
-        raise MissingError(
-            f"source '{uri.text}': {uri.scheme}: is not built yet ({PLANNED[uri.scheme]})",
-            reason=Reason.NOT_INSTALLED,
-            hint=f"this release reads {', '.join(f'{name}:' for name in SOURCES)}",
-        ) from None
+    factory = resolve("sources", SOURCES, uri.scheme)
     source: Source = factory(uri, expected)
     return source

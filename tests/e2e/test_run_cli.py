@@ -131,7 +131,7 @@ def test_csv_on_stdin_is_read_as_the_contract_says(bundle, tmp_path):
     [
         (["nowhere.edgehar", "--source", "virtual:imu"], 3, "nowhere.edgehar"),
         (["BUNDLE", "--source", "replay:nowhere.mcap"], 3, "nowhere.mcap"),
-        (["BUNDLE", "--source", "ble:auto"], 3, "not built yet"),
+        (["BUNDLE", "--source", "imu:/dev/no-such-port"], 3, "no such port"),
         (["BUNDLE", "--source", "csi:/dev/no-such-port"], 3, "no such port"),
         (["BUNDLE", "--source", "virtual:imu", "--sink", "mqtt:x"], 3, "not built yet"),
         (["BUNDLE", "--source", "virtual:imu", "--runtime", "nmba"], 2, "nmba"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgehar.errors import MissingError, Reason, UsageError
+from edgehar.errors import Reason, UsageError
 from edgehar.sources import SourceUri, open_source
 
 
@@ -43,12 +43,6 @@ def test_a_value_out_of_range_is_refused(text):
     with pytest.raises(UsageError) as caught:
         open_source(text)
     assert caught.value.reason is Reason.VALUE
-
-
-@pytest.mark.parametrize("text", ["imu:/dev/ttyACM0"])
-def test_what_is_not_built_yet_says_so(text):
-    with pytest.raises(MissingError, match="not built yet"):
-        open_source(text)
 
 
 def test_an_unknown_scheme_suggests_the_nearest():
