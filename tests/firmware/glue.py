@@ -20,9 +20,10 @@ from tests.wire_frames import decode
 
 GLUE = FIRMWARE / "esp32s3_csi"
 MAIN = GLUE / "main"
+ESP32 = FIRMWARE / "esp32"
 FAKE = HOST_TESTS / "fake_idf"
-SOURCES = sorted(MAIN.glob("*.c"))
-INCLUDES = [f"-I{path}" for path in (FAKE, FAKE / "include", COMMON, MAIN)]
+SOURCES = [*sorted(MAIN.glob("*.c")), *sorted(ESP32.glob("*.c"))]
+INCLUDES = [f"-I{path}" for path in (FAKE, FAKE / "include", COMMON, ESP32, MAIN)]
 SANITIZE = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 CONFIGURED = {"esp32c3": ["-DCONFIG_EDGEHAR_EVERY_SENDER=1", "-DCONFIG_EDGEHAR_LIGHT_GPIO=-1"]}
 """What a chip's build is configured to beside the defaults."""

@@ -16,7 +16,7 @@ from edgehar.boards.flash.partitions import table_from_csv
 from edgehar.boards.targets import WARNINGS
 from edgehar.wire.codec import FrameDecoder
 from edgehar.wire.messages import Link, Role
-from tests.firmware.glue import COMMON, FAKE, GLUE, MAIN, SOURCES
+from tests.firmware.glue import COMMON, ESP32, FAKE, GLUE, MAIN, SOURCES
 
 XTENSA = {"esp32", "esp32s2", "esp32s3"}
 CHECKS = "-*,clang-diagnostic-*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*,bugprone-*"
@@ -34,7 +34,8 @@ def tidy(chip, version=(5, 5), *defines, sources=SOURCES):
     target = "xtensa" if chip in XTENSA else "riscv32"
     chosen = [f"-DFAKE_{chip.upper()}", f"-DFAKE_IDF_MAJOR={version[0]}", f"-DFAKE_IDF_MINOR={version[1]}"]
     flags = [f"--target={target}", "-std=gnu17", "-ffreestanding", "-nostdlibinc", *WARN, *chosen]
-    flags += [*(f"-D{name}" for name in defines), f"-I{FAKE / 'include'}", f"-I{COMMON}", f"-I{MAIN}"]
+    flags += [*(f"-D{name}" for name in defines), f"-I{FAKE / 'include'}", f"-I{COMMON}"]
+    flags += [f"-I{ESP32}", f"-I{MAIN}"]
     flags += ["-isystem", str(FAKE / "libc")]
     command = [program, "--quiet", f"--checks={CHECKS},{NOT_OURS}", "--warnings-as-errors=*", *map(str, sources)]
     done = subprocess.run(
@@ -77,13 +78,13 @@ def test_a_field_that_the_chip_has_not_is_found(tmp_path):
 
 @pytest.mark.parametrize("link", ["USB", "UART"])
 def test_either_link_can_be_configured_alone(link):
-    sources = [MAIN / name for name in ("link.c", "link_usb.c", "link_uart.c")]
+    sources = [ESP32 / name for name in ("link.c", "link_usb.c", "link_uart.c")]
     assert tidy("esp32s3", (5, 5), f"CONFIG_EDGEHAR_LINK_{link}=1", sources=sources) == ""
 
 
 def test_the_build_lists_every_source():
     listed = set(re.findall(r"\b(\w+\.c)\b", (MAIN / "CMakeLists.txt").read_text()))
-    assert listed == {source.name for source in SOURCES}
+    assert listed == {source.name for source in MAIN.glob("*.c")}  # the core's and the shared ones it globs
 
 
 def test_the_version_is_edgehars():
@@ -99,7 +100,7 @@ def test_settings_are_read_as_they_are_written():
     calls = dict(re.findall(r'(?:nvs_get_(?:u8|u16)|read_text)\(nvs, ("\w+"), (?:&|settings->)(\w+)', source))
     assert {key.strip('"') for key in calls} == {"format", "role", "channel", "rate_hz", "name", "ssid", "psk"}
     numbers = dict(
-        re.findall(r"EH_(?:ROLE|LINK)_(\w+) = (\d)", (MAIN / "settings.h").read_text() + (MAIN / "link.h").read_text())
+        re.findall(r"EH_(?:ROLE|LINK)_(\w+) = (\d)", (MAIN / "settings.h").read_text() + (ESP32 / "link.h").read_text())
     )
     assert {name: int(value) for name, value in numbers.items()} == {
         "RECEIVER": Role.RECEIVER,
@@ -146,7 +147,8 @@ def test_each_chip_has_its_defaults_and_csi_is_on_in_all():
 
 
 def test_every_option_of_the_code_is_in_its_menu():
-    menu = set(re.findall(r"config (EDGEHAR_\w+)", (MAIN / "Kconfig.projbuild").read_text()))
-    used = {name for path in MAIN.glob("*.c") for name in re.findall(r"CONFIG_(EDGEHAR_\w+)", path.read_text())}
+    menus = (MAIN / "Kconfig.projbuild").read_text() + (ESP32 / "Kconfig").read_text()
+    menu = set(re.findall(r"config (EDGEHAR_\w+)", menus))
+    used = {name for path in SOURCES for name in re.findall(r"CONFIG_(EDGEHAR_\w+)", path.read_text())}
     assert used <= menu
     assert menu - used <= {"EDGEHAR_LINK", "EDGEHAR_LINK_UART"}  # the choice, and what is left of it

@@ -19,7 +19,7 @@ void app_main(void)
     if (link == NULL || !eh_node_begin(&settings, key, link)) {
         abort(); /* the panic text on the console says where */
     }
-    eh_log_redirect();
+    eh_log_redirect(eh_node_log);
     eh_radio_listen();
     eh_traffic_begin(&settings);
     eh_node_serve();

@@ -109,6 +109,11 @@ int eh_node_begin(const EhSettings *settings, const uint8_t key[EH_KEY_BYTES], c
     return 1;
 }
 
+void eh_node_log(uint8_t level, const char *text)
+{
+    eh_board_log(&board, level, text);
+}
+
 static void hold_gain_at_start(void)
 {
     if (eh_gain_due()) {

@@ -6,8 +6,6 @@
 #include "esp_log.h"
 #include "freertos/FreeRTOS.h"
 
-#include "node.h"
-
 #define LINE_BYTES 160u
 #define ESCAPE '\x1b'
 
@@ -22,6 +20,7 @@ static portMUX_TYPE mutex = portMUX_INITIALIZER_UNLOCKED;
 static char line[LINE_BYTES];
 static size_t used;
 static int in_escape;
+static void (*take_line)(uint8_t level, const char *text);
 
 static Level level_of(char letter)
 {
@@ -68,16 +67,17 @@ static int print(const char *format, va_list arguments)
     const int n = vsnprintf(piece, sizeof piece, format, arguments);
     for (const char *at = piece; n > 0 && *at != '\0'; at++) {
         if (push(*at, whole)) {
-            eh_board_log(eh_node(), (uint8_t)level_of(whole[0]), whole);
+            take_line((uint8_t)level_of(whole[0]), whole);
         }
     }
     if (n >= (int)sizeof piece && push('\n', whole)) { /* cut off, its end too */
-        eh_board_log(eh_node(), (uint8_t)level_of(whole[0]), whole);
+        take_line((uint8_t)level_of(whole[0]), whole);
     }
     return n;
 }
 
-void eh_log_redirect(void)
+void eh_log_redirect(void (*take)(uint8_t level, const char *text))
 {
+    take_line = take;
     (void)esp_log_set_vprintf(print);
 }
