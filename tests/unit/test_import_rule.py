@@ -16,7 +16,7 @@ RANKS = (
     {"types", "errors", "registry", "kernel_cache", "machine_code", "state_directory"},
     {"wire", "dsp", "clock", "graph"},
     {"runtimes", "bundle", "manifest", "manifest_fields", "contract", "archive", "decide"},
-    {"pipeline", "many", "config"},
+    {"pipeline", "many", "config", "align"},
     {"sources", "sinks", "recording"},
     {"tee", "tally", "live", "label_keys", "capture", "testing", "boards", "bench", "warmup"},
     {"demo"},
