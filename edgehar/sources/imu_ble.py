@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from edgehar.errors import EdgeHarError, MissingError, Reason, UsageError
+from edgehar.sources.ble import bluez
 from edgehar.sources.ble.choose import AUTO, Wanted
 from edgehar.sources.ble.kinds import kind_called, kinds
 from edgehar.sources.ble.link import PATIENCE_S, Link, Persistence
@@ -96,7 +97,8 @@ class BleSource:
 
     async def __aenter__(self) -> Self:
         """Find the device, connect, set it going, and wait until it is clear what the stream is."""
-        self.link = Link(shared_scan(self._radio), self._wanted, self._choice, self._persistence)
+        scan = shared_scan(await bluez.settled(self._radio))
+        self.link = Link(scan, self._wanted, self._choice, self._persistence)
         try:
             await self.link.open()
             await self._settle(self.link)

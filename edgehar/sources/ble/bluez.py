@@ -1,11 +1,12 @@
-"""The two things that edgehar asks of BlueZ past bleak: to forget a device that is stuck, and how its adapters are."""
+"""What edgehar asks of BlueZ past bleak: how its adapters are, and to forget a device that is stuck."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from edgehar.sources.ble.radio import Radio, bleak_package
 from edgehar.sources.ble.trouble import RadioError, Trouble, classify
 
 BLUEZ = "org.bluez"
@@ -42,6 +43,23 @@ async def adapters() -> list[AdapterState]:
                 )
             )
     return found
+
+
+async def settled(radio: Radio) -> Radio:
+    """With its adapter named: the first in order that is on. bleak alone would take any, each time another.
+
+    Raises MissingError without bleak, RadioError where there is no such adapter.
+    """
+    bleak_package()
+    if not radio.is_bluez or radio.adapter:
+        return radio
+    found = [adapter for adapter in await adapters() if adapter.central]
+    if not found:
+        raise RadioError(Trouble.NO_ADAPTER)
+    on = [adapter.name for adapter in found if adapter.powered]
+    if not on:
+        raise RadioError(Trouble.POWERED_OFF, ", ".join(adapter.name for adapter in found))
+    return replace(radio, adapter=on[0])
 
 
 async def forget(address: str) -> bool:

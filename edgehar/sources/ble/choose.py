@@ -90,7 +90,7 @@ class Wanted:
         around = f"in range: {_list(heard)}" if heard else "no Bluetooth LE device at all is in range"
         wake = "wake it, charge it, bring it nearer; is it connected to a phone?"
         return MissingError(
-            f"ble:{self.text}: {what} was not heard within {waited_s:g} s; {around}",
+            f"ble:{self.text}: {what} was not heard within {waited_s:.3g} s; {around}",
             reason=Reason.NOT_FOUND,
             hint=f"{wake} Then: edgehar doctor ble",
         )

@@ -26,6 +26,7 @@ CONNECT_S = 10.0
 STEP_S = 5.0  # for one read, write or subscription
 END_S = 3.0
 SILENT_S = 10.0
+RECENT_S = 5.0
 MTU_S = 1.0  # some devices ask for more a moment after they were connected
 NS_PER_S = 1e9
 
@@ -149,10 +150,11 @@ class Link:
         """Try until it is set going or the patience is over. Raises what was wrong at last."""
         ends_s = None if patience_s is None else time.monotonic() + patience_s
         trouble: RadioError | None = None
+        recent_s = RECENT_S if opening else 0.0  # the scan of another source may have heard it
         while True:
             left_s = None if ends_s is None else max(ends_s - time.monotonic(), 0.0)
             try:
-                candidate = await self._scan.find(self._wanted, left_s, self._counts)
+                candidate = await self._scan.find(self._wanted, left_s, self._counts, recent_s=recent_s)
                 await self._attempt(candidate)
             except RadioError as error:
                 trouble = error
@@ -169,6 +171,7 @@ class Link:
             if ends_s is not None and time.monotonic() + self._recovery.wait_s >= ends_s:
                 raise self._given_up(trouble, opening=opening, patience_s=patience_s) from None
             await asyncio.sleep(self._recovery.wait_s)
+            recent_s = 0.0
 
     async def _attempt(self, candidate: Candidate) -> None:
         """One connection, from nothing to a device that sends."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from edgehar.errors import MissingError, Reason
 from edgehar.sources.ble.trouble import RadioError, Trouble, classify
 from edgehar.sources.ble_devices.base import Advertised
+from edgehar.wire.gatt import SERVICE_UUID
 
 if TYPE_CHECKING:
     from bleak.args.bluez import BlueZClientArgs, BlueZScannerArgs
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 ATT_HEAD_BYTES = 3  # of a notification; the rest of the MTU is its value
 LEAST_MTU = 23  # what every device has
+NOT_HEARD_DBM = -127  # BlueZ tells news of devices that it remembers, too
+# What a connected sensor has: Generic Access, Generic Attribute, or our own profile.
+SERVICES = ("1800", "1801", SERVICE_UUID)
 
 AVAILABILITY: Mapping[str, Trouble] = MappingProxyType(
     {
@@ -69,17 +73,18 @@ class Radio:
         """What listens, once started; `heard` is called in the event loop."""
 
         def take(device: BLEDevice, data: AdvertisementData) -> None:
-            heard(Sighting(_advertised(device, data), device, time.monotonic_ns()))
+            if data.rssi != NOT_HEARD_DBM:
+                heard(Sighting(_advertised(device, data), device, time.monotonic_ns()))
 
         bluez: BlueZScannerArgs = {"adapter": self.adapter} if self.adapter else {}
         with _troubles():
-            return Ear(_bleak().BleakScanner(take, bluez=bluez, backend=self.scanner_backend))
+            return Ear(bleak_package().BleakScanner(take, bluez=bluez, backend=self.scanner_backend))
 
     def connection(self, sighting: Sighting, lost: Callable[[], None], *, timeout_s: float) -> Connection:
         """To the device that was sighted, not yet made; `lost` is called in the event loop when it breaks."""
         bluez: BlueZClientArgs = {"adapter": self.adapter} if self.adapter else {}
         with _troubles():
-            client = _bleak().BleakClient(
+            client = bleak_package().BleakClient(
                 sighting.handle, lambda _: lost(), timeout=timeout_s, bluez=bluez, backend=self.client_backend
             )
         return Connection(client)
@@ -89,12 +94,12 @@ class Radio:
 
         BlueZ keeps a connection when the program that made it was killed. [] where the system does not tell.
         """
-        bleak = _bleak()
+        bleak = bleak_package()
         if not self.is_bluez or not hasattr(bleak, "BleakAdapter"):  # since bleak 3.1
             return []
         with _troubles():
             adapter = await bleak.BleakAdapter.get(bluez={"adapter": self.adapter} if self.adapter else {})
-            found = await adapter.get_connected_devices()
+            found = await adapter.get_connected_devices(list(SERVICES))
         return [Sighting(_known(device), device, time.monotonic_ns()) for device in found]
 
 
@@ -165,7 +170,8 @@ class Connection:
             await self._client.start_notify(uuid, lambda _, value: take(bytes(value)))
 
 
-def _bleak() -> ModuleType:
+def bleak_package() -> ModuleType:
+    """Raises MissingError where it is not installed."""
     try:
         import bleak
     except ImportError:

@@ -44,8 +44,10 @@ class Scan:
         self._turn = asyncio.Lock()
         self._connecting = asyncio.Lock()
 
-    async def find(self, wanted: Wanted, patience_s: float | None, counts: Counter[str]) -> Candidate:
-        """The device, once it is heard; patience_s None: for ever.
+    async def find(
+        self, wanted: Wanted, patience_s: float | None, counts: Counter[str], *, recent_s: float = 0.0
+    ) -> Candidate:
+        """The device, once it is heard; patience_s None: for ever. recent_s: having been heard so lately is enough.
 
         Raises MissingError where it is not heard in time, UsageError where two are meant, RadioError where nothing can
         be heard at all.
@@ -54,18 +56,19 @@ class Scan:
         ends_s = None if patience_s is None else began_s + patience_s
         decides_s: float | None = None
         async with self._looking(counts) as news:
+            # What the scan that is joined has heard, it may not tell again.
+            since_s = min(began_s - recent_s, self._began_s or began_s)
             while True:
                 now_s = time.monotonic()
-                found = [one for one in wanted.among(self._since(began_s)) if one.address not in self.taken]
+                found = [one for one in wanted.among(self._since(since_s)) if one.address not in self.taken]
                 if found and decides_s is None:
                     decides_s = now_s if wanted.is_address else now_s + SETTLE_S
                 is_over = ends_s is not None and now_s >= ends_s
                 if found and (is_over or (decides_s is not None and now_s >= decides_s)):
                     return wanted.only(found)
                 if is_over:
-                    raise wanted.missing(self._since(began_s), patience_s or 0.0)
-                if self._age_s() > RENEW_S:
-                    await self._renew(counts)
+                    raise wanted.missing(self._since(since_s), patience_s or 0.0)
+                await self._renew(counts, RENEW_S)
                 waits_s = min(s - now_s for s in (decides_s, ends_s, now_s + self._patience_s()) if s is not None)
                 news.clear()
                 with contextlib.suppress(TimeoutError):
@@ -99,8 +102,7 @@ class Scan:
         news = asyncio.Event()
         self._lookers.add(news)
         try:
-            if self._age_s() > JOIN_S:
-                await self._renew(counts)
+            await self._renew(counts, JOIN_S)
             for sighting in await self.radio.connected():
                 self._heard(sighting)
             yield news
@@ -110,13 +112,13 @@ class Scan:
                 async with self._turn:
                     await self._stop()
 
-    async def _renew(self, counts: Counter[str]) -> None:
-        """Begin the scan, anew where it runs. Raises RadioError where it cannot be begun."""
-        kept = self._since(time.monotonic() - KEPT_S)
-        self._seen = {sighting.advertised.address: sighting for sighting in kept}
+    async def _renew(self, counts: Counter[str], age_s: float) -> None:
+        """Begin the scan, anew where it is older. Raises RadioError where it cannot be begun."""
         async with self._turn:
-            if self._resting:
+            if self._resting or self._age_s() <= age_s:
                 return
+            kept = self._since(time.monotonic() - KEPT_S)
+            self._seen = {sighting.advertised.address: sighting for sighting in kept}
             await self._stop()
             for attempt in range(1, STARTS + 1):
                 try:

@@ -139,6 +139,21 @@ def test_several_sources_share_one_scan_that_rests_while_one_connects():
     assert air.scanning == 0
 
 
+def test_what_one_source_heard_the_next_need_not_hear_again():
+    one, two = Peripheral(A, "left"), Peripheral(B, "right")
+    air = Air(one, two)
+
+    async def act():
+        async with source(air, "left"):
+            two.on_air = False  # between two advertisements
+            opening = asyncio.create_task(source(air, B).__aenter__())
+            await until(lambda: two.connections)
+            two.on_air = True
+            await (await opening).__aexit__(None, None, None)
+
+    run(act())
+
+
 def test_a_device_that_another_source_uses_is_not_taken_twice():
     one, two = Peripheral(A), Peripheral(B, on_air=False)
     air = Air(one, two)
