@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -51,6 +51,16 @@ async def _check_leaving_early(source: Source) -> None:
     async with source:
         async for _ in source:
             break
+
+
+def check_chunks(chunks: Iterable[Chunk], spec: StreamSpec) -> None:
+    """What holds for every Chunk of a stream, and between neighbours. Raises ProtocolFaultError."""
+    before: Chunk | None = None
+    for chunk in chunks:
+        _check_chunk(chunk, spec)
+        if before is not None:
+            _check_seam(before, chunk)
+        before = chunk if len(chunk) else before
 
 
 def _check_chunk(chunk: Chunk, spec: StreamSpec) -> None:

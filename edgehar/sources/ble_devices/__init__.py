@@ -9,5 +9,15 @@ from types import MappingProxyType
 BLE_DEVICES: Mapping[str, str] = MappingProxyType(
     {
         "edgehar-tag": "edgehar.sources.ble_devices.edgehar_tag",
+        "arduino": "edgehar.sources.ble_devices.arduino",
+        "arduino-science": "edgehar.sources.ble_devices.arduino_science",
+        "bangle": "edgehar.sources.ble_devices.bangle",
+        "movesense": "edgehar.sources.ble_devices.movesense",
+        "pinetime": "edgehar.sources.ble_devices.pinetime",
+        "polar": "edgehar.sources.ble_devices.polar",
+        "sensortag": "edgehar.sources.ble_devices.sensortag",
+        "sensortile": "edgehar.sources.ble_devices.sensortile",
+        "thingy52": "edgehar.sources.ble_devices.thingy52",
+        "thingy53": "edgehar.sources.ble_devices.thingy53",
     }
 )
