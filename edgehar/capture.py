@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgehar.calibration import Calibration, calibration_extra, correction
 from edgehar.label_keys import TypedLabels
 from edgehar.live import Stop, chunks_until
 from edgehar.recording import RecordingWriter
@@ -36,7 +37,8 @@ class Capture:
     """Sources by stream name, and what has come of each. `run` records until all end or `stop` is requested.
 
     `label` stands for the whole recording; `typed` is asked for the label of each moment instead. `about`: subject,
-    session, placement, environment. What was recorded stays whole whatever happens.
+    session, placement, environment. `calibrations` by stream are checked against it and kept beside the samples, which
+    stay as they came. What was recorded stays whole whatever happens.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Capture:
         label: str = "",
         typed: TypedLabels | None = None,
         duration_s: float | None = None,
+        calibrations: Mapping[str, Calibration] | None = None,
     ) -> None:
         self.streams = {name: Captured(source) for name, source in sources.items()}
         self.out = out
@@ -55,6 +58,7 @@ class Capture:
         self._label = label
         self._typed = typed
         self._duration_s = duration_s
+        self._calibrations = dict(calibrations or {})
 
     async def run(self, stop: Stop) -> None:
         """Open the sources, record, close. An error of one source ends the recording of all, in good order."""
@@ -63,6 +67,8 @@ class Capture:
                 await stack.enter_async_context(captured.source)
             specs = {name: captured.source.spec for name, captured in self.streams.items()}
             first = next(iter(specs.values()))
+            for name, calibration in self._calibrations.items():
+                correction(calibration, specs[name])
             writer = stack.enter_context(
                 RecordingWriter(
                     self.out,
@@ -71,6 +77,7 @@ class Capture:
                     session=self._about.get("session") or first.session_id,
                     placement=self._about.get("placement") or first.placement,
                     environment=self._about.get("environment", ""),
+                    extra=calibration_extra(self._calibrations, list(specs)),
                 )
             )
             copies = [asyncio.create_task(self._copy(name, writer, stop)) for name in self.streams]

@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "flash": "edgehar.cli.flash:flash",
     "doctor": "edgehar.cli.doctor:doctor",
     "command": "edgehar.cli.command:command",
+    "calibrate": "edgehar.cli.calibrate:calibrate",
     "virtual": "edgehar.cli.virtual:virtual",
     "repair": "edgehar.cli.repair:repair",
 }

@@ -31,6 +31,10 @@ def record(
     label_keys: Annotated[
         str, typer.Option(help="Type labels while recording: w=walking,s=sitting; the key or space ends one.")
     ] = "",
+    calibration: Annotated[
+        list[str] | None,
+        typer.Option(help="Keep what edgehar calibrate wrote beside the samples; [NAME=]FILE.", show_default=False),
+    ] = None,
     duration: Annotated[float | None, typer.Option(help="Stop after so many seconds of stream.")] = None,
     speed: Annotated[
         float | None, typer.Option(help="Stream seconds a second, 0 is as fast as it goes.", show_default="1")
@@ -41,6 +45,7 @@ def record(
     import asyncio
     import json
 
+    from edgehar.calibration import named_calibrations
     from edgehar.capture import Capture
     from edgehar.errors import Reason, UsageError
     from edgehar.label_keys import TypedLabels
@@ -67,7 +72,8 @@ def record(
     sources = {name: open_source(uri) for name, uri in zip(names, uris, strict=True)}
     about = {"subject": subject, "session": session, "placement": placement, "environment": environment}
     typed = TypedLabels.parse(label_keys) if label_keys else None
-    capture = Capture(sources, out, about, label=label, typed=typed, duration_s=duration)
+    calibrations = named_calibrations(calibration or [], names)
+    capture = Capture(sources, out, about, label=label, typed=typed, duration_s=duration, calibrations=calibrations)
     interrupted = asyncio.run(_record(capture, typed))
     if as_json:
         streams = {

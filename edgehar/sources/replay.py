@@ -12,6 +12,8 @@ from typing import Self
 
 import numpy as np
 
+from edgehar.align.delay import RECORDED, LeastDelay
+from edgehar.calibration import Calibration, recorded_calibration
 from edgehar.errors import Reason, UsageError
 from edgehar.recording import Label, Recording
 from edgehar.sources.pace import Pace
@@ -65,6 +67,16 @@ class ReplaySource:
                 f"{self._path} has not been opened", reason=Reason.VALUE, hint="use it in an 'async with' block"
             )
         return self._recording
+
+    @property
+    def least_delay(self) -> LeastDelay:
+        """What was known of the link when it was recorded."""
+        return LeastDelay.from_text(self.recording.extra.get(f"{RECORDED}{self._stream}", ""))
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What was recorded beside the stream; the samples are as the sensor said them."""
+        return recorded_calibration(self.recording.extra, self._stream, str(self._path))
 
     async def __aenter__(self) -> Self:
         """Read the file's head and choose the stream: the one asked for, else "main", else the only one."""
