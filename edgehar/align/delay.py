@@ -7,6 +7,7 @@ least delays of their links are known; a range that is known instead is the boun
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgehar.errors import Reason, UsageError
@@ -15,6 +16,7 @@ BITS_PER_BYTE = 10  # start, eight, stop
 NS_PER_S, NS_PER_MS = 1e9, 1e6
 UNIT_NS = {"us": 1e3, "ms": 1e6, "s": 1e9}
 WRITTEN = re.compile(r"(\d+(?:\.\d+)?)(?:\.\.(\d+(?:\.\d+)?))?(us|ms|s)")
+RECORDED = "least_delay."  # and the stream's name: key of a recording's metadata
 BLE_PACKET_US = 2_120  # the longest data packet on the 1M PHY: 265 bytes of 8 us
 BLE_UNTOLD_MS = 50.0  # what BlueZ asks for at most where nobody asks for something else
 
@@ -36,6 +38,16 @@ class LeastDelay:
     def bound_ns(self) -> int | None:
         """How far `taken_ns` may be from the truth; None: any distance."""
         return None if self.high_ns is None else (self.high_ns - self.low_ns + 1) // 2
+
+    def to_text(self) -> str:
+        """For a recording's metadata; `from_text` reads it back."""
+        return f"{self.low_ns} {'-' if self.high_ns is None else self.high_ns} {self.known_from}"
+
+    @classmethod
+    def from_text(cls, text: str) -> LeastDelay:
+        """What `to_text` wrote; unknown where it is something else."""
+        match = re.fullmatch(r"(\d{1,15}) (\d{1,15}|-) (.+)", text)
+        return cls() if match is None else cls(int(match[1]), None if match[2] == "-" else int(match[2]), match[3])
 
     def describe(self) -> str:
         """`12 ms (given)`, `0 to 50 ms (...)`, `unknown`."""
@@ -68,6 +80,14 @@ def ble_delay(interval_ms: float | None = None) -> LeastDelay:
     return LeastDelay(0, round(told * NS_PER_MS) + packet_ns, known_from)
 
 
+def parse_duration_ns(text: str) -> int:
+    """`300ms` of the command line; units us, ms and s."""
+    match = WRITTEN.fullmatch(text)
+    if match is None or match[2]:
+        raise UsageError(f"duration '{text}'", reason=Reason.FORMAT, hint="write a number and us, ms or s: 300ms")
+    return round(float(match[1]) * UNIT_NS[match[3]])
+
+
 def parse_delay(text: str) -> tuple[str, LeastDelay]:
     """`NAME=12ms` or `NAME=7.5..50ms` of the command line; units us, ms and s.
 
@@ -86,3 +106,8 @@ def parse_delay(text: str) -> tuple[str, LeastDelay]:
             f"least delay '{text}': {high:g} is below {low:g}", reason=Reason.VALUE, hint="the smaller number first"
         )
     return name, LeastDelay(round(low * unit), round(high * unit), "given")
+
+
+def recorded_delays(bases: Mapping[str, LeastDelay]) -> dict[str, str]:
+    """A recording's metadata that says the least delays of its streams' links, where something is known."""
+    return {f"{RECORDED}{name}": base.to_text() for name, base in bases.items() if base != UNKNOWN}

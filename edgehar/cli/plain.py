@@ -11,13 +11,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-REPEATED = {"--source": "source", "--sink": "sink"}
+REPEATED = {"--source": "source", "--sink": "sink", "--base": "base"}
 SINGLE: dict[str, tuple[str, Callable[[str], Any]]] = {
     "--speed": ("speed", float),
     "--runtime": ("runtime", str),
     "--record": ("record", Path),
     "--duration": ("duration", float),
     "--config": ("config", Path),
+    "--align": ("align", str),
+    "--wait": ("wait", str),
 }
 
 

@@ -13,7 +13,10 @@ def run(
     *,
     source: Annotated[
         list[str] | None,
-        typer.Option(help="replay:FILE, virtual:imu or stdin:csv; keys as ?k=v&k=v.", show_default=False),
+        typer.Option(
+            help="replay:FILE, virtual:imu, ble:NAME, ...; keys as ?k=v&k=v. Several sensors: repeat as NAME=URI.",
+            show_default=False,
+        ),
     ] = None,
     sink: Annotated[
         list[str] | None, typer.Option(help="console (default), jsonl:PATH or jsonl:-; may repeat.", show_default=False)
@@ -33,6 +36,16 @@ def run(
     config: Annotated[
         Path | None, typer.Option(help="An edgehar.toml whose [run] table says what is not said here.")
     ] = None,
+    base: Annotated[
+        list[str] | None,
+        typer.Option(help="Least delay of a sensor's link: NAME=12ms, or a range NAME=0..50ms.", show_default=False),
+    ] = None,
+    align: Annotated[
+        str | None, typer.Option(help="tap: knock the sensors together to put them on one time line.")
+    ] = None,
+    wait: Annotated[
+        str | None, typer.Option(help="How long a row waits for the slower sensor.", show_default="300ms")
+    ] = None,
 ) -> int:
     """Recognise activities live: BUNDLE decides on what SOURCE yields.
 
@@ -50,4 +63,7 @@ def run(
         record=record,
         duration=duration,
         config=config,
+        base=base,
+        align=align,
+        wait=wait,
     )

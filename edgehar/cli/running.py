@@ -21,6 +21,9 @@ def run_bundle(
     record: Path | None = None,
     duration: float | None = None,
     config: Path | None = None,
+    base: Sequence[str] | None = None,
+    align: str | None = None,
+    wait: str | None = None,
 ) -> int:
     """Run until the source ends; the exit code. The arguments are those of `edgehar.cli.run.run`."""
     import asyncio
@@ -46,12 +49,8 @@ def run_bundle(
         raise UsageError(
             "no bundle to run", reason=Reason.VALUE, hint="edgehar run BUNDLE --source SOURCE, or name a --config file"
         )
-    if not source or len(source) != 1:
-        raise UsageError(
-            f"{len(source or [])} sources, but a bundle has one contract",
-            reason=Reason.VALUE,
-            hint="give one --source, such as virtual:imu (edgehar record takes several)",
-        )
+    if not source:
+        raise UsageError("no source to run on", reason=Reason.VALUE, hint="give a --source, such as virtual:imu")
     addresses = sink or ([] if as_json else ["console"])
     if as_json:
         addresses = ["jsonl:-", *(address for address in addresses if address != "jsonl:-")]
@@ -59,18 +58,27 @@ def run_bundle(
         raise UsageError(
             "console and JSON lines cannot share stdout", reason=Reason.VALUE, hint="write one of them to jsonl:PATH"
         )
-    uri = SourceUri.parse(source[0])
-    if speed is not None:
-        uri = uri.having(speed=f"{speed!r}")
+    uris = [SourceUri.parse(text) for text in source]
     opened = open_bundle(bundle)
     contract = opened.manifest.contract
-    expected = StreamSpec(
-        contract.kind, contract.channels, contract.rate_hz, contract.units, contract.axes, contract.placement
-    )
     sinks = [open_sink(address) for address in addresses]
+    if contract.sensors:
+        from edgehar.cli.sensors import open_sensors
+
+        opened_source = open_sensors(uris, contract, speed=speed, base=base or (), align=align, wait=wait)
+    else:
+        if len(uris) > 1 or base or align or wait:
+            from edgehar.cli.sensors import refuse_alignment
+
+            refuse_alignment(source=uris[1:], base=base, align=align, wait=wait)
+        expected = StreamSpec(
+            contract.kind, contract.channels, contract.rate_hz, contract.units, contract.axes, contract.placement
+        )
+        uri = uris[0] if speed is None else uris[0].having(speed=f"{speed!r}")
+        opened_source = open_source(uri, expected=expected)
     live = _run(
         opened,
-        open_source(uri, expected=expected),
+        opened_source,
         sinks,
         runtime=runtime or "numba",
         record=record,
@@ -101,14 +109,9 @@ async def _run(
         accept(source.spec, bundle.manifest.contract)  # before a recording is begun
         tee: Any = None
         if record is not None:
-            from edgehar.recording import RecordingWriter
-            from edgehar.tee import Tee
+            from edgehar.cli.copying import tee_of
 
-            spec = source.spec
-            writer = stack.enter_context(
-                RecordingWriter(record, spec, session=spec.session_id, placement=spec.placement)
-            )
-            tee = Tee(writer, source)
+            tee = tee_of(source, record, stack)
         for sink in sinks:
             await stack.enter_async_context(sink)
         with stopped_by_signals() as stop:
@@ -123,7 +126,17 @@ async def _run(
         "bundle_sha256": bundle.sha256,
         "runtime": runtime,
         "recording": str(record) if record else None,
+        **({"sensors": _alignment(source)} if bundle.manifest.contract.sensors else {}),
     }
+
+
+def _alignment(source: Any) -> dict[str, Any] | None:
+    """What is known of the sensors' clocks; None where one source gave all channels, and no clock had to be fitted."""
+    if not hasattr(source, "aligner"):
+        return None
+    from edgehar.align.told import alignment
+
+    return alignment(source.aligner, source.taps)
 
 
 def _report(summary: dict[str, Any], *, as_json: bool) -> None:
@@ -147,6 +160,10 @@ def _report(summary: dict[str, Any], *, as_json: bool) -> None:
         )
     if any(summary["dropped"].values()):
         lines.append("not used: " + ", ".join(f"{n} {cause}" for cause, n in summary["dropped"].items() if n))
+    if summary.get("sensors"):
+        from edgehar.align.told import alignment_lines
+
+        lines += alignment_lines(summary["sensors"])
     if summary["recording"]:
         lines.append(f"recorded to {summary['recording']}")
     for line in lines:

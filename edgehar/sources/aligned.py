@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
-from edgehar.align import UNKNOWN, Aligner, LeastDelay
-from edgehar.align.aligner import WAIT_NS
+from edgehar.align.aligner import WAIT_NS, Aligner
+from edgehar.align.delay import UNKNOWN, LeastDelay
 from edgehar.align.tap import Tap
 from edgehar.align.tap_search import TapSearch
 from edgehar.contract import Contract

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgehar.align import Aligner, LeastDelay
-from edgehar.align.aligner import SLACK_NS, WAIT_NS
+from edgehar.align.aligner import SLACK_NS, WAIT_NS, Aligner
+from edgehar.align.delay import LeastDelay
 from edgehar.contract import Contract, Sensor
 from edgehar.dsp.sensors import REAL_OF
 from edgehar.errors import ContractError, UsageError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgehar.align import Aligner, LeastDelay
-from edgehar.align.aligner import SLACK_NS
+from edgehar.align.aligner import SLACK_NS, Aligner
+from edgehar.align.delay import LeastDelay
 from edgehar.align.joint import joint_contract
 from edgehar.align.motion import motion
 from edgehar.align.tap import Tap, find_tap

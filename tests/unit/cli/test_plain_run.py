@@ -33,6 +33,7 @@ VIRTUAL = "virtual:imu?seed=3&duration_s=3"
         "run --source imu=virtual:imu?seed=1 a.edgehar --speed 0 --json",
         "run a.edgehar --source s --sink console --sink jsonl:out --runtime c:out/c --record r.mcap --duration 2.5",
         "run --config edgehar.toml",
+        "run a.edgehar --source w=a --source l=b --base w=12ms --base l=0..50ms --align tap --wait 200ms",
         "run a.edgehar --source a --source b --speed 1 --speed 2",
         "run",
     ],

@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from edgehar.align import LeastDelay
+from edgehar.align.delay import LeastDelay
 from edgehar.align.joint import joint_contract
 from edgehar.errors import InputError, MissingError, Reason, UsageError
 from edgehar.sources import arrivals, open_source
