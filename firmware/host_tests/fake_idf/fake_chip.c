@@ -134,6 +134,18 @@ esp_err_t nvs_get_blob(nvs_handle_t nvs, const char *key, void *bytes, size_t *s
     return ESP_OK;
 }
 
+esp_err_t nvs_set_u8(nvs_handle_t nvs, const char *key, uint8_t value)
+{
+    char text[8];
+    (void)nvs;
+    if (fake_fails("nvs_set_u8")) {
+        return ESP_FAIL;
+    }
+    snprintf(text, sizeof text, "%u", value);
+    fake_nvs_put("u8", key, text);
+    return ESP_OK;
+}
+
 esp_err_t nvs_set_u16(nvs_handle_t nvs, const char *key, uint16_t value)
 {
     char text[8];

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+int snprintf(char *to, size_t room, const char *format, ...);
 int vsnprintf(char *to, size_t room, const char *format, va_list arguments);
 
 #endif
