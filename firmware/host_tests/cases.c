@@ -1,57 +1,18 @@
 #include "cases.h"
 
+#include "eh_axes.h"
 #include "eh_board.h"
 #include "eh_csi_layout.h"
+#include "script.h"
 
-enum { ENCODE = 1, DECODE = 2, HASH = 3, LAYOUT = 4, COMMAND = 5, BOARD = 6 };
+enum { ENCODE = 1, DECODE = 2, HASH = 3, LAYOUT = 4, COMMAND = 5, BOARD = 6, TAG = 7, PACKET = 8, TURN = 9 };
 
 #define RING_BYTES 8192u
-#define LONGEST 2048u
 
-static uint8_t bytes[LONGEST + 1u];
+static uint8_t bytes[EH_LONGEST + 1u];
 static uint8_t ring[RING_BYTES];
 static EhBoard board;
 static size_t link_room; /* bytes that the link takes before it is full */
-
-static uint8_t take_u8(void)
-{
-    uint8_t raw[1] = {0};
-    eh_take(raw, 1);
-    return raw[0];
-}
-
-static uint16_t take_u16(void)
-{
-    uint8_t raw[2] = {0};
-    eh_take(raw, 2);
-    return eh_get_u16(raw);
-}
-
-static uint64_t take_u64(void)
-{
-    uint8_t raw[8] = {0};
-    eh_take(raw, 8);
-    return eh_get_u64(raw);
-}
-
-/* Bytes with their length before them, into `bytes`. */
-static size_t take_bytes(void)
-{
-    const size_t n = take_u16();
-    if (n > LONGEST) {
-        return 0;
-    }
-    eh_take(bytes, n);
-    return n;
-}
-
-static void answer(const uint8_t *raw, size_t n)
-{
-    uint8_t length[4];
-    eh_put_u32(length, (uint32_t)n);
-    eh_give(length, sizeof length);
-    eh_give(raw, n);
-}
 
 #define THROUGH_STRUCT(kind, name, Struct)        \
     case kind: {                                  \
@@ -85,31 +46,55 @@ static void through_struct(uint8_t kind, uint8_t *payload, size_t head_bytes)
 static void encode(void)
 {
     static uint8_t out[EH_WIRE_ROOM(EH_MAX_PAYLOAD)];
-    const uint8_t kind = take_u8();
-    const size_t head_bytes = take_u16(), n = take_bytes();
+    const uint8_t kind = eh_take_u8();
+    const size_t head_bytes = eh_take_u16(), n = eh_take_bytes(bytes);
     if (head_bytes > 0) {
         through_struct(kind, bytes, head_bytes);
     }
-    answer(out, eh_wire_encode(kind, bytes, n, out, sizeof out));
+    eh_answer(out, eh_wire_encode(kind, bytes, n, out, sizeof out));
+}
+
+static void packet(void)
+{
+    static uint8_t out[EH_PACKET_HEAD + EH_MAX_PAYLOAD];
+    const uint8_t kind = eh_take_u8();
+    const size_t n = eh_take_bytes(bytes);
+    eh_answer(out, eh_packet_encode(kind, bytes, n, out, sizeof out));
+}
+
+/* A vector by a row of [axes]. */
+static void turn(void)
+{
+    const uint8_t row = eh_take_u8();
+    int16_t v[3];
+    uint8_t out[6];
+    for (size_t i = 0; i < 3; i++) {
+        v[i] = (int16_t)eh_take_u16();
+    }
+    eh_axes_turn(row, v);
+    for (size_t i = 0; i < 3; i++) {
+        eh_put_u16(out + 2 * i, (uint16_t)v[i]);
+    }
+    eh_answer(out, sizeof out);
 }
 
 static void decode(void)
 {
     EhWireMessage message = {.kind = 0, .payload = bytes, .n = 0};
-    const size_t n = take_bytes();
+    const size_t n = eh_take_bytes(bytes);
     uint8_t head[2];
     head[0] = (uint8_t)eh_wire_decode(bytes, n, &message);
     head[1] = message.kind;
-    answer(head, sizeof head);
-    answer(message.payload, message.n);
+    eh_answer(head, sizeof head);
+    eh_answer(message.payload, message.n);
 }
 
 static void hash(void)
 {
     uint8_t key[EH_KEY_BYTES], out[8];
     eh_take(key, sizeof key);
-    eh_put_u64(out, eh_siphash24(key, bytes, take_bytes()));
-    answer(out, sizeof out);
+    eh_put_u64(out, eh_siphash24(key, bytes, eh_take_bytes(bytes)));
+    eh_answer(out, sizeof out);
 }
 
 static void layout(void)
@@ -117,19 +102,19 @@ static void layout(void)
     char chip[13] = {0};
     EhWireCsi frame = {.boot = 0};
     eh_take((uint8_t *)chip, 12);
-    frame.secondary = take_u8();
-    frame.sig_mode = take_u8();
-    frame.bandwidth = take_u8();
-    frame.stbc = take_u8();
-    const uint8_t id = eh_csi_layout(eh_chips(chip), &frame, take_u16());
-    answer(&id, 1);
+    frame.secondary = eh_take_u8();
+    frame.sig_mode = eh_take_u8();
+    frame.bandwidth = eh_take_u8();
+    frame.stbc = eh_take_u8();
+    const uint8_t id = eh_csi_layout(eh_chips(chip), &frame, eh_take_u16());
+    eh_answer(&id, 1);
 }
 
 static void commands(void)
 {
     EhCommandLine line;
-    const EhDevice device = (EhDevice)take_u8();
-    const size_t n = take_bytes();
+    const EhDevice device = (EhDevice)eh_take_u8();
+    const size_t n = eh_take_bytes(bytes);
     eh_command_line_init(&line);
     for (size_t i = 0; i < n; i++) {
         EhCommand command;
@@ -140,10 +125,10 @@ static void commands(void)
             eh_put_u16(out + 2, command.id);
             eh_put_u16(out + 4, command.number);
             out[6] = command.word;
-            answer(out, sizeof out);
+            eh_answer(out, sizeof out);
         }
     }
-    answer(bytes, 0);
+    eh_answer(bytes, 0);
 }
 
 static size_t link_write(void *context, const uint8_t *raw, size_t n)
@@ -152,7 +137,7 @@ static size_t link_write(void *context, const uint8_t *raw, size_t n)
     const size_t taken = n < link_room ? n : link_room;
     link_room -= taken;
     if (taken > 0) {
-        answer(raw, taken);
+        eh_answer(raw, taken);
     }
     return taken;
 }
@@ -170,7 +155,7 @@ static void board_csi(void)
     eh_take(head, sizeof head);
     eh_take(mac, sizeof mac);
     eh_get_csi(head, &frame);
-    eh_board_csi(&board, &frame, mac, bytes, take_bytes());
+    eh_board_csi(&board, &frame, mac, bytes, eh_take_bytes(bytes));
 }
 
 /* A board's life: identity, key, size of the queue, then steps up to 'E'; the answers are what it wrote. */
@@ -182,30 +167,30 @@ static void board_life(void)
     eh_take(head, sizeof head);
     eh_take(key, sizeof key);
     eh_get_hello(head, &identity);
-    const size_t ring_bytes = take_u16();
+    const size_t ring_bytes = eh_take_u16();
     if (!eh_board_init(&board, &identity, key, &port, ring, ring_bytes < RING_BYTES ? ring_bytes : RING_BYTES)) {
-        answer((const uint8_t *)"refused", 7);
+        eh_answer((const uint8_t *)"refused", 7);
     }
-    for (uint8_t step = take_u8(); step != 'E' && step != 0; step = take_u8()) {
+    for (uint8_t step = eh_take_u8(); step != 'E' && step != 0; step = eh_take_u8()) {
         if (step == 'C') {
             board_csi();
         } else if (step == 'P') {
-            const uint64_t now_us = take_u64();
-            link_room = take_u16();
+            const uint64_t now_us = eh_take_u64();
+            link_room = eh_take_u16();
             eh_board_poll(&board, now_us);
         } else if (step == 'R') {
-            const size_t n = take_bytes();
+            const size_t n = eh_take_bytes(bytes);
             eh_board_receive(&board, bytes, n);
         } else if (step == 'L') {
-            const uint8_t level = take_u8();
-            bytes[take_bytes()] = '\0';
+            const uint8_t level = eh_take_u8();
+            bytes[eh_take_bytes(bytes)] = '\0';
             eh_board_log(&board, level, (const char *)bytes);
         } else if (step == 'D') {
             EhWireDecision decision;
             float logits[16];
             eh_take(head, EH_DECISION_BYTES);
             eh_get_decision(head, &decision);
-            const size_t n = take_bytes() / sizeof(float);
+            const size_t n = eh_take_bytes(bytes) / sizeof(float);
             eh_copy(logits, bytes, n <= 16 ? n * sizeof(float) : 0);
             eh_board_decision(&board, &decision, logits, n);
         } else if (step == 'F') {
@@ -214,7 +199,7 @@ static void board_life(void)
             eh_board_transmitted(&board);
         }
     }
-    answer(bytes, 0);
+    eh_answer(bytes, 0);
 }
 
 int eh_run_cases(void)
@@ -239,6 +224,15 @@ int eh_run_cases(void)
             break;
         case BOARD:
             board_life();
+            break;
+        case TAG:
+            eh_tag_case();
+            break;
+        case PACKET:
+            packet();
+            break;
+        case TURN:
+            turn();
             break;
         default:
             return operation;

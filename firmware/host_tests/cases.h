@@ -13,6 +13,9 @@
 int eh_take(uint8_t *to, size_t n);
 void eh_give(const uint8_t *from, size_t n);
 
+/* A tag's life, up to its end; case_tag.c. */
+void eh_tag_case(void);
+
 /* Run the whole script; 0, or the number of an operation that does not exist. */
 int eh_run_cases(void);
 

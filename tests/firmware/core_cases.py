@@ -20,6 +20,7 @@ FIRMWARE = Path(__file__).parents[2] / "firmware"
 COMMON = FIRMWARE / "common"
 HOST_TESTS = FIRMWARE / "host_tests"
 CORE = sorted(COMMON.glob("*.c"))
+CASES = [HOST_TESTS / "cases.c", HOST_TESTS / "case_tag.c"]
 XTENSA = "xtensa-lx106"
 XTENSA_PACKAGES = ("xtensa-lx106-elf-gcc", "qemu-system-xtensa")
 
@@ -37,6 +38,16 @@ def encode(kind: int, payload: bytes, head_bytes: int = 0) -> bytes:
 def decode(coded: bytes) -> bytes:
     """What stood between two zeros; answers (fault, kind) and the payload."""
     return b"\x02" + sized(coded)
+
+
+def packet(kind: int, payload: bytes) -> bytes:
+    """Answers the packet."""
+    return b"\x08" + bytes([kind]) + sized(payload)
+
+
+def turn(row: int, vector: Sequence[int]) -> bytes:
+    """Answers the vector, turned by a row of [axes]."""
+    return b"\x09" + bytes([row]) + struct.pack("<3h", *vector)
 
 
 def siphash(key: bytes, message: bytes) -> bytes:
@@ -135,7 +146,7 @@ def build_cases(target: str, directory: Path) -> Callable[[bytes], bytes]:
     install = found.missing()
     if install is not None:
         pytest.skip(f"tools for {target} are missing: {install}")
-    sources = [HOST_TESTS / "cases.c", *CORE]
+    sources = [*CASES, *CORE]
     program = build_program(found, HOST_TESTS / "stdio_main.c", sources, directory, include_dirs=[COMMON, HOST_TESTS])
 
     def run(script: bytes) -> bytes:
@@ -152,7 +163,7 @@ def _build_xtensa(directory: Path) -> Callable[[bytes], bytes]:
         pytest.skip("tools for Xtensa are missing: apt-get install gcc-xtensa-lx106 qemu-system-misc")
     here = HOST_TESTS / "xtensa"
     flags = ["-std=c99", *WARNINGS, "-O2", "-mlongcalls", "-mtext-section-literals", "-ffreestanding", "-nostdlib"]
-    sources = [here / "start.S", here / "main.c", HOST_TESTS / "cases.c", *CORE]
+    sources = [here / "start.S", here / "main.c", *CASES, *CORE]
     link = ["-T", str(here / "link.ld"), "-o", "cases.elf"]
     built = subprocess.run(
         [XTENSA_PACKAGES[0], *flags, f"-I{COMMON}", f"-I{HOST_TESTS}", *map(str, sources), *link, "-lgcc"],

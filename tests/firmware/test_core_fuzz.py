@@ -34,6 +34,8 @@ def fuzzer(tmp_path_factory):
     (corpus / "zeros").write_bytes(b"\1" + bytes(300))
     (corpus / "queue").write_bytes(b"\2" + bytes([1, 255, 1, 200, 0, 0, 1, 3]) * 20)
     (corpus / "life").write_bytes(b"\3" + b"\x1f#1 channel 6 below\nrate 100\nhello\n" + bytes([200]) * 900)
+    lines = b"#1 axes 9\n\x0c\x0egyro 125\n\x0frate 200\nstop\nstart\n"
+    (corpus / "tag").write_bytes(b"\4" + b"\x30" + bytes(48) + lines + bytes([200]) * 900)
     return place
 
 

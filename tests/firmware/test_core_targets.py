@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from edgehar.wire.axes import rotate
 from edgehar.wire.encode import (
     encode_csi,
     encode_decision,
@@ -32,10 +33,12 @@ from edgehar.wire.messages import (
     ReplyStatus,
     Role,
 )
+from edgehar.wire.packet import wrap_packet
 from edgehar.wire.schema import schema
 from edgehar.wire.siphash import siphash24
 from tests.firmware import core_cases
 from tests.firmware.core_cases import XTENSA, Life, answers
+from tests.firmware.tag_cases import TagLife, room_ble
 from tests.wire_frames import csi_frames, wire
 
 TARGETS = ["gcc-O3", "sanitized", "clang-O3", "cortex-m4f", "rv32imc", XTENSA]
@@ -57,7 +60,7 @@ def messages():
     yield encode_log(3, "E (1234) wifi: timeout", level=1)
     yield encode_decision(Decision(3, 77, 88, 0xDEADBEEF, None, 2, np.float32([-1e30, 1e-30, np.pi])))
     yield encode_reply(Reply(3, 65535, ReplyStatus.FAILED, "channel 300"))
-    yield wrap(*imu_payload(ImuHello(3, 2**63 + 7, "nrf52840", "1.2.3-rc1", "ß" * 16, "lsm6dso", 104, 16, 2000, 23)))
+    yield wrap(*imu_payload(imu_hello("ß" * 16)))
     yield wrap(*imu_payload(ImuHeartbeat(3, 2**63 + 7, BoardFlag(15), 2**32 - 1, 0x01020304, 0x05060708, 9, 100)))
 
 
@@ -120,6 +123,34 @@ def life():
     return board.script
 
 
+def tag_life():
+    """A busy tag: a link that comes and goes, a sensor that loses samples, commands, every rotation."""
+    tag = TagLife(imu_hello("tag"), queue_samples=70)
+    for i in range(90):
+        x = RNG.integers(-32768, 32768, (int(RNG.integers(1, 30)), 6)).astype(np.int16)
+        tag.samples(x, 2**32 - 5_000_000 + i * 100_000, lost=int(i % 9 == 4), period_ns=9_615_385)
+        if i % 10 == 3:
+            tag.link((0, room_ble(36), room_ble(247), room_ble(517))[i // 10 % 4])
+        if i % 3 == 1:
+            tag.write(b"#%d axes %d" % (i, i // 3 % 24))
+        if i % 20 == 7:
+            tag.write(b"gyro 250")
+            tag.log(f"sample {i}")
+        tag.poll(2**32 - 5_000_000 + i * 100_000, int(RNG.integers(0, 5)), meanwhile=i % 4)
+    tag.read_heartbeat(2**33)
+    return tag.script
+
+
+def imu_hello(name):
+    return ImuHello(3, 2**63 + 7, "nrf52840", "1.2.3-rc1", name, "lsm6dso", 104, 16, 2000, 23)
+
+
+def turns():
+    """Every rotation of vectors at the edges of int16."""
+    vectors = [(1, 2, 3), (-32768, 32767, -1), (0, -32768, 0), (-32767, -32768, -32768)]
+    return [(row, vector) for row in range(len(schema().axes)) for vector in vectors]
+
+
 def script_and_answers():
     """Operations and what Python says to each; None: what the first compiler says."""
     expected = []
@@ -130,8 +161,8 @@ def script_and_answers():
         operations.append(core_cases.encode(kind, payload, head_bytes))
         expected.append([framed])
     for payload in payloads():
-        operations.append(core_cases.encode(200, payload))
-        expected.append([wrap(200, payload)])
+        operations += [core_cases.encode(200, payload), core_cases.packet(200, payload)]
+        expected.append([wrap(200, payload), wrap_packet(200, payload)])
     for piece in pieces():
         found = unwrap(piece)
         operations.append(core_cases.decode(piece))
@@ -143,6 +174,9 @@ def script_and_answers():
         key, message = RNG.bytes(16), RNG.bytes(n)
         operations.append(core_cases.siphash(key, message))
         expected.append([siphash24(key, message).to_bytes(8, "little")])
+    for row, vector in turns():
+        operations.append(core_cases.turn(row, vector))
+        expected.append([rotate(np.array([vector], np.int16), row).astype("<i2").tobytes()])
     for chip, family, n_bytes, shape in shapes():
         operations.append(core_cases.layout(chip, *shape, n_bytes))
         expected.append([bytes([layout_id(family, n_bytes, shape)])])
@@ -150,7 +184,7 @@ def script_and_answers():
 
 
 SCRIPT, EXPECTED = script_and_answers()
-LIFE = life()
+LIFE = life() + tag_life()
 
 
 @pytest.mark.parametrize("target", [*TARGETS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_TARGETS)])

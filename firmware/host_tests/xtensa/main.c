@@ -1,5 +1,5 @@
-/* The cases on an Xtensa core without any C library: files by the simulator's calls, and the four functions that a
- * freestanding compiler may ask for.
+/* The cases on an Xtensa core without any C library: files by the simulator's calls, the four functions that a
+ * freestanding compiler may ask for, and division, which the LX106 has in its ROM and Debian's libgcc lacks.
  */
 #include "cases.h"
 
@@ -10,6 +10,8 @@ void *memcpy(void *to, const void *from, size_t n);
 void *memmove(void *to, const void *from, size_t n);
 void *memset(void *to, int value, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
+uint32_t __udivsi3(uint32_t n, uint32_t d);
+uint32_t __umodsi3(uint32_t n, uint32_t d);
 
 static int script;
 
@@ -55,6 +57,34 @@ int memcmp(const void *a, const void *b, size_t n)
         n--;
     }
     return n == 0 ? 0 : *left - *right;
+}
+
+/* By long division, a bit at a time; the remainder goes to `*rest`. */
+static uint32_t divide(uint32_t n, uint32_t d, uint32_t *rest)
+{
+    uint32_t quotient = 0, left = 0;
+    for (int bit = 31; bit >= 0; bit--) {
+        left = left << 1 | (n >> bit & 1u);
+        if (left >= d) {
+            left -= d;
+            quotient |= 1u << bit;
+        }
+    }
+    *rest = left;
+    return quotient;
+}
+
+uint32_t __udivsi3(uint32_t n, uint32_t d)
+{
+    uint32_t rest;
+    return divide(n, d, &rest);
+}
+
+uint32_t __umodsi3(uint32_t n, uint32_t d)
+{
+    uint32_t rest;
+    divide(n, d, &rest);
+    return rest;
 }
 
 int eh_take(uint8_t *to, size_t n)
