@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgehar.boards.doctor import Finding, Health, finding, is_ill
+from edgehar.boards.doctor_ble import SCHEME, ble_uri, examine_ble
 from edgehar.boards.doctor_link import check_link
 from edgehar.boards.doctor_observe import LINK_SCHEMES, Listening, Observation, Report, listen, open_link, watch
 from edgehar.boards.doctor_stream import check_stream
@@ -44,8 +45,14 @@ class Checkup:
 
 
 def examine(address: str, duration_s: float, report: Report | None = None) -> Checkup:
-    """Listen to `address` for so long. A path alone is a serial port. Raises UsageError for an address of no sense."""
-    uri = SourceUri.parse(f"csi:{address}" if address.startswith("/") else address)
+    """Listen to `address` for so long. A path alone is a serial port, `ble` alone is whatever Bluetooth LE hears.
+
+    Raises UsageError for an address of no sense.
+    """
+    uri = ble_uri(f"csi:{address}" if address.startswith("/") else address)
+    if uri.scheme == SCHEME:
+        ble = examine_ble(uri, duration_s, report)
+        return Checkup(uri.text, ble.simulated, ble.lasted_s, ble.found, log=[])
     try:
         seen = _observe(uri, duration_s, report)
     except UsageError:

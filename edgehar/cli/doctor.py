@@ -16,14 +16,17 @@ COLOURS = {"OK": "green", "WARN": "yellow", "FAIL": "red", "UNKNOWN": "bright_bl
 
 def doctor(
     source: Annotated[
-        str, typer.Argument(help="csi:PORT, csi:auto, tcp:HOST:PORT, or any other source.", metavar="[SOURCE]")
+        str,
+        typer.Argument(
+            help="csi:PORT, csi:auto, tcp:HOST:PORT, ble, ble:NAME, or any other source.", metavar="[SOURCE]"
+        ),
     ] = "csi:auto",
     *,
     duration: Annotated[float, typer.Option(help="Seconds to listen; drift needs five or more.")] = 10.0,
     log: Annotated[bool, typer.Option("--log", help="Print the text that the board wrote between its frames.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """Examine a board: port, firmware, CSI, traffic, link budget, losses, subcarriers, gain, clock; 1 if one fails."""
+    """Examine a board or a Bluetooth sensor: what is wrong with it, its link or this machine; 1 if a check fails."""
     from edgehar.boards.doctor_checkup import examine
     from edgehar.cli.progress import progress
     from edgehar.errors import Reason, UsageError

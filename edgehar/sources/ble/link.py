@@ -26,7 +26,7 @@ CONNECT_S = 10.0
 STEP_S = 5.0  # for one read, write or subscription
 END_S = 3.0
 SILENT_S = 10.0
-RECENT_S = 5.0
+RECENT_S = 10.0
 MTU_S = 1.0  # some devices ask for more a moment after they were connected
 NS_PER_S = 1e9
 
