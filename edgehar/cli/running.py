@@ -70,7 +70,7 @@ def run_bundle(
         if len(uris) > 1 or base or align or wait:
             from edgehar.cli.sensors import refuse_alignment
 
-            refuse_alignment(source=uris[1:], base=base, align=align, wait=wait)
+            refuse_alignment(uris, base=base, align=align, wait=wait)
         expected = StreamSpec(
             contract.kind, contract.channels, contract.rate_hz, contract.units, contract.axes, contract.placement
         )

@@ -75,12 +75,12 @@ def open_sensors(
     return source
 
 
-def refuse_alignment(**options: Any) -> None:
-    """Raise UsageError where an option for several sensors is given with a bundle that has one."""
+def refuse_alignment(source: Sequence[Any], **options: Any) -> None:
+    """Raise UsageError where several sources, or an option for them, are given with a bundle that has one sensor."""
     given = [name for name, value in options.items() if value]
-    if given == ["source"]:
+    if len(source) > 1 and not given:
         raise UsageError(
-            "several sources, but the bundle has one sensor",
+            f"{len(source)} sources, but the bundle has one sensor",
             reason=Reason.VALUE,
             hint="give one --source, such as virtual:imu (edgehar record takes several)",
         )

@@ -109,7 +109,7 @@ def test_what_is_for_several_sensors_is_refused_for_one(tmp_path, capsys):
     save_bundle(random_bundle("gru", window=50, hop=25), one)
     for words, says in (
         (["--source", "virtual:imu", "--base", "wrist=1ms"], "--base is for a bundle with several"),
-        (["--source", WRIST, "--source", LEG], "several sources"),
+        (["--source", WRIST, "--source", LEG], "2 sources, but"),
     ):
         code, _, err = run(capsys, one, *words)
         assert (code, says in err) == (2, True), err
