@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -127,8 +127,11 @@ async def run_live(
     duration_s: float | None = None,
     stream: StreamTally,
     decisions: DecisionTally,
+    correct: Callable[[Chunk], Chunk] | None = None,
 ) -> None:
     """Carry every chunk through the rooms; at the end, the decisions that the pipeline still owes.
+
+    correct: a calibration, between what is recorded and what is decided on.
 
     All of `source` and `sinks` are open. What goes wrong leaves what was recorded and put out so far whole.
     """
@@ -145,7 +148,7 @@ async def run_live(
                 if tee is not None:
                     tee.write(chunk)
                 stream.add(chunk)
-                await put_out(pipeline.push(chunk))
+                await put_out(pipeline.push(chunk if correct is None else correct(chunk)))
         await put_out(pipeline.flush())
     finally:
         if tee is not None:

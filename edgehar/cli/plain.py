@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-REPEATED = {"--source": "source", "--sink": "sink", "--base": "base"}
+REPEATED = {"--source": "source", "--sink": "sink", "--base": "base", "--calibration": "calibration"}
 SINGLE: dict[str, tuple[str, Callable[[str], Any]]] = {
     "--speed": ("speed", float),
     "--runtime": ("runtime", str),

@@ -43,6 +43,12 @@ def run(
     align: Annotated[
         str | None, typer.Option(help="tap: knock the sensors together to put them on one time line.")
     ] = None,
+    calibration: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What edgehar calibrate wrote, [NAME=]FILE; none: not even what a recording holds.", show_default=False
+        ),
+    ] = None,
     wait: Annotated[
         str | None, typer.Option(help="How long a row waits for the slower sensor.", show_default="300ms")
     ] = None,
@@ -66,4 +72,5 @@ def run(
         base=base,
         align=align,
         wait=wait,
+        calibration=calibration,
     )

@@ -24,6 +24,7 @@ def run_bundle(
     base: Sequence[str] | None = None,
     align: str | None = None,
     wait: str | None = None,
+    calibration: Sequence[str] | None = None,
 ) -> int:
     """Run until the source ends; the exit code. The arguments are those of `edgehar.cli.run.run`."""
     import asyncio
@@ -83,6 +84,7 @@ def run_bundle(
         runtime=runtime or "numba",
         record=record,
         duration_s=duration,
+        calibration=calibration or (),
     )
     try:
         summary = asyncio.run(live)
@@ -95,8 +97,16 @@ def run_bundle(
 
 
 async def _run(
-    bundle: Any, source: Any, sinks: list[Any], *, runtime: str, record: Path | None, duration_s: float | None
+    bundle: Any,
+    source: Any,
+    sinks: list[Any],
+    *,
+    runtime: str,
+    record: Path | None,
+    duration_s: float | None,
+    calibration: Sequence[str],
 ) -> dict[str, Any]:
+    from edgehar.cli.correcting import calibrations_of, corrected_by
     from edgehar.cli.preparing import prepared_pipeline
     from edgehar.live import run_live, stopped_by_signals
     from edgehar.pipeline import accept
@@ -107,16 +117,26 @@ async def _run(
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(source)
         accept(source.spec, bundle.manifest.contract)  # before a recording is begun
+        calibrations = calibrations_of(calibration, source)
+        correct = corrected_by(calibrations, source.spec)
         tee: Any = None
         if record is not None:
             from edgehar.cli.copying import tee_of
 
-            tee = tee_of(source, record, stack)
+            tee = tee_of(source, record, stack, calibrations)
         for sink in sinks:
             await stack.enter_async_context(sink)
         with stopped_by_signals() as stop:
             await run_live(
-                source, pipeline, sinks, stop=stop, tee=tee, duration_s=duration_s, stream=stream, decisions=decisions
+                source,
+                pipeline,
+                sinks,
+                stop=stop,
+                tee=tee,
+                duration_s=duration_s,
+                stream=stream,
+                decisions=decisions,
+                correct=correct,
             )
     return {
         **summary(stream, decisions, interrupted=stop.interrupted),
@@ -126,6 +146,7 @@ async def _run(
         "bundle_sha256": bundle.sha256,
         "runtime": runtime,
         "recording": str(record) if record else None,
+        **({"calibrated": [name or "main" for name in calibrations]} if calibrations else {}),
         **({"sensors": _alignment(source)} if bundle.manifest.contract.sensors else {}),
     }
 
@@ -164,6 +185,8 @@ def _report(summary: dict[str, Any], *, as_json: bool) -> None:
         from edgehar.align.told import alignment_lines
 
         lines += alignment_lines(summary["sensors"])
+    if summary.get("calibrated"):
+        lines.append(f"corrected by the calibration of {', '.join(summary['calibrated'])}")
     if summary["recording"]:
         lines.append(f"recorded to {summary['recording']}")
     for line in lines:

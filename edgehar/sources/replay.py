@@ -8,17 +8,19 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from edgehar.align.delay import RECORDED, LeastDelay
-from edgehar.calibration import Calibration, recorded_calibration
 from edgehar.errors import Reason, UsageError
 from edgehar.recording import Label, Recording
 from edgehar.sources.pace import Pace
 from edgehar.sources.uri import SourceUri
 from edgehar.types import Chunk, StreamSpec
+
+if TYPE_CHECKING:
+    from edgehar.calibration import Calibration
 
 SLICE_WALL_NS = 20_000_000  # what arrives within this long on the wall clock is handed on together
 NS_PER_S = 1e9
@@ -76,6 +78,8 @@ class ReplaySource:
     @property
     def calibration(self) -> Calibration | None:
         """What was recorded beside the stream; the samples are as the sensor said them."""
+        from edgehar.calibration import recorded_calibration
+
         return recorded_calibration(self.recording.extra, self._stream, str(self._path))
 
     async def __aenter__(self) -> Self:
