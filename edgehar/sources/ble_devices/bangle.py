@@ -60,7 +60,7 @@ class Bangle(SampledDevice):
         self.rate_hz = nearest(choice.rate_hz, tuple(POLL_MS), DEFAULT_HZ)
         clock = partial(PacketClock, bits=40, tick_ns=1_000_000, number_bits=16)
         super().__init__(SampleStream(choice, ACCEL, clock, self.rate_hz))
-        self._lines = LineCutter()
+        self._lines = LineCutter(self._samples.refuse)
 
     def steps(self) -> Iterator[Step]:
         """Listen, then send the program in pieces."""

@@ -43,7 +43,7 @@ class Thingy53(SampledDevice):
 
     def __init__(self, choice: Choice) -> None:
         super().__init__(SampleStream(choice, ACCEL, ArrivalClock, RATE_HZ))
-        self._lines = LineCutter()
+        self._lines = LineCutter(self._samples.refuse)
 
     def steps(self) -> Iterator[Step]:
         """It sends as soon as somebody listens."""
