@@ -40,7 +40,7 @@ MAIN = """
 typedef struct EhShared EhShared;
 uint32_t eh_shared_bytes(void);
 void eh_shared_window(EhShared *stream, const float *x, float *logits);
-static float x[EH_WINDOW * EH_INPUTS], logits[EH_CLASSES];
+static float x[EH_WINDOW * EH_INPUTS], logits[EH_LOGITS];
 int main(int count, char **arguments)
 {
     EhShared *stream = aligned_alloc(16, (eh_shared_bytes() + 15u) / 16u * 16u);

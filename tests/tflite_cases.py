@@ -25,6 +25,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "cnn": {"hop": 6, "hidden": 13},
     "csicnn": {"hop": 6, "hidden": 13},
     "dscnn": {"hop": 4, "hidden": 19},
+    "fusion": {"hop": 6, "hidden": 21, "channels": 6},  # a head that is large enough for int8 in a dynamic-range file
 }
 
 

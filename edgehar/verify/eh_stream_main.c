@@ -1,7 +1,7 @@
 /* Streams the samples of input.bin through a model's public interface; the format is that of edgehar/verify/c.py.
  *
  * input    u32 n, float32 sample[n][EH_CHANNELS]
- * output   for every window that ended: float32 scores[EH_CLASSES]
+ * output   for every window that ended: float32 scores[EH_LOGITS]
  * prints   ram_bytes sizeof(EhModel), and stack_bytes, measured on one window and a hop beforehand
  */
 #include <stdio.h>
@@ -16,7 +16,7 @@ static float sample[EH_CHANNELS];
 static __attribute__((noinline)) void run_once_through(void)
 {
     EhDecision decision;
-    float scores[EH_CLASSES];
+    float scores[EH_LOGITS];
     eh_init(&model);
     for (int i = 0; i < EH_WINDOW + EH_DELAY + EH_HOP; i++) {
         if (eh_push_sample(&model, sample) == EH_READY) {
@@ -43,7 +43,7 @@ int main(void)
         }
         if (eh_push_sample(&model, sample) == EH_READY) {
             EhDecision decision;
-            float scores[EH_CLASSES];
+            float scores[EH_LOGITS];
             eh_scores(&model, scores);
             eh_decide(&model, &decision);
             if (fwrite(scores, sizeof scores, 1, out) != 1) {

@@ -47,12 +47,12 @@ static void send_decision(const EhInfer *infer, EhBoard *board, const EhWireCsi 
 {
     EhDecision decided = {.label = -1, .p = 0.0f, .coverage = 0.0f, .certainty = EH_NO_DATA};
     EhWireDecision decision = {.rx_seq = frame->rx_seq, .t_us = frame->t_us, .model = EH_INPUT_MODEL};
-    float logits[EH_CLASSES];
+    float logits[EH_LOGITS];
     eh_decide(&infer->model, &decided);
     eh_scores(&infer->model, logits);
     decision.label = decided.label < 0 ? 255u : (uint8_t)decided.label;
     decision.certainty = (uint8_t)decided.certainty;
-    eh_board_decision(board, &decision, logits, EH_CLASSES);
+    eh_board_decision(board, &decision, logits, EH_LOGITS);
 }
 
 /* The grid points that this sample makes ready: interpolated as edgehar/dsp/resample.py does; those that stand for lost

@@ -31,6 +31,7 @@ MODELS: list[tuple[str, dict[str, Any]]] = [
     ("cnn", {"hidden": 13}),
     ("dscnn", {"hidden": 9}),
     ("cnn", {"hidden": 8, "layers": GROUPED}),
+    ("fusion", {"hidden": 13}),
     ("l2mu", {"neuron": "leaky", "encoder": "plain", "readout": "count"}),
     ("l2mu", {"neuron": "leaky", "encoder": "single", "readout": "membrane"}),
     ("l2mu", {"neuron": "leaky", "encoder": "stacked", "readout": "membrane"}),

@@ -23,6 +23,7 @@ FLOAT = [
     ("gru", {"hidden": 61, "hop": 50}),
     ("cnn", {"hidden": 37, "hop": 64}),
     ("dscnn", {"hidden": 61, "hop": 64}),
+    ("fusion", {"hidden": 37, "hop": 64, "channels": 10}),
 ]
 SPIKING = [
     {"hidden": 37, "neuron": neuron, "encoder": encoder, "readout": readout}
@@ -43,8 +44,8 @@ def stream(inputs: int, windows: int, window: int, hop: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("family", "options"), FLOAT)
 def test_logits_agree(family: str, options: dict[str, Any]) -> None:
-    bundle = random_bundle(family, window=128, channels=9, **options)
-    x = stream(9, 6, 128, options["hop"])
+    bundle = random_bundle(family, **{"window": 128, "channels": 9, **options})
+    x = stream(bundle.manifest.model["inputs"], 6, 128, options["hop"])
     fast, slow = (make_runtime(name, bundle).push(x) for name in ("numba", "reference"))
     assert fast[0].tolist() == slow[0].tolist()
     assert (np.abs(fast[1] - slow[1]) <= TOLERANCE * np.maximum(1, np.abs(slow[1]))).all()

@@ -19,6 +19,7 @@ FAMILIES = {
     "gru": {},
     "cnn": {},
     "dscnn": {},
+    "fusion": {},
     "l2mu": {},
     # A membrane readout leaves spikes unread, around which ONNX Runtime up to 1.18 computes wrong loops.
     "l2mu-plain": {"encoder": "plain", "neuron": "synaptic", "readout": "membrane"},

@@ -94,8 +94,8 @@ static void run_window(void)
         eh_core_step(&state, &scratch);
     }
     logits = eh_core_head(&state, &scratch);
-    begin_record('L', EH_INTEGER ? 'i' : 'f', "", EH_CLASSES);
-    put(logits, EH_CLASSES * sizeof *logits);
+    begin_record('L', EH_INTEGER ? 'i' : 'f', "", EH_LOGITS);
+    put(logits, EH_LOGITS * sizeof *logits);
 }
 
 int main(void)

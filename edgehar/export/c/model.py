@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgehar.bundle import Bundle
+from edgehar.bundle import Bundle, Manifest
 from edgehar.errors import Reason, UsageError
 from edgehar.export.c import columns, literals
 from edgehar.export.c.emitter import Emitter
@@ -131,7 +131,8 @@ def _header(bundle: Bundle, graph: Graph | IntGraph, unit: Unit, scheme: str, fu
     sizes = {
         "EH_CHANNELS": (len(graph.channels), "values of a sample, as the sensor gives them"),
         "EH_INPUTS": (graph.inputs, "values of a sample behind the preprocessing"),
-        "EH_CLASSES": (graph.classes, ""),
+        "EH_CLASSES": (len(manifest.labels), ""),
+        "EH_LOGITS": (graph.classes, _heads(manifest)),
         "EH_WINDOW": (graph.window, "samples that a decision looks at"),
         "EH_HOP": (graph.hop, "samples from one decision to the next"),
         "EH_LANES": (lanes, "windows in progress at once"),
@@ -181,6 +182,14 @@ def _source(bundle: Bundle, unit: Unit, functions: _Functions) -> str:
 def _labels(bundle: Bundle) -> str:
     names = ", ".join(literals.text(label) for label in bundle.manifest.labels)
     return LABELS.format(names=names)
+
+
+def _heads(manifest: Manifest) -> str:
+    """Whose logits stand one after the other, where several heads speak."""
+    sensors = [sensor.name for sensor in manifest.contract.sensors]
+    if not sensors:
+        return ""
+    return literals.comment(f"EH_CLASSES from each head: of all sensors, {', '.join(f'{s} alone' for s in sensors)}")
 
 
 def _struct(fields: Sequence[Field]) -> str:

@@ -38,6 +38,7 @@ RECURRENT: dict[str, tuple[str, dict[str, Any]]] = {
 CONVNETS: dict[str, tuple[str, dict[str, Any]]] = {
     "cnn": ("cnn", {"hidden": 13}),
     "dscnn": ("dscnn", {"hidden": 11}),
+    "fusion": ("fusion", {"hidden": 13}),
     "grouped": ("cnn", {"layers": GROUPED}),
 }
 FAMILIES = {**RECURRENT, **CONVNETS}

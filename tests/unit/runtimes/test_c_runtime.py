@@ -26,6 +26,7 @@ FAMILIES = {
     "gru": {"hop": 5, "hidden": 9},
     "cnn": {"hop": 6, "hidden": 13},
     "dscnn": {"hop": 28, "hidden": 8},
+    "fusion": {"hop": 6, "hidden": 13, "channels": 6},
     "l2mu": {"hop": 30, "hidden": 12},
 }
 

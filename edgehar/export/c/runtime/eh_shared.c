@@ -25,19 +25,19 @@ typedef struct {
 /* SHA-256 of what the numbers follow from, in hexadecimal: does this library belong to that bundle? */
 EH_SHARED const char *eh_shared_digest(void);
 EH_SHARED uint32_t eh_shared_bytes(void);
-/* inputs, classes, window, hop */
+/* inputs, logits, window, hop */
 EH_SHARED void eh_shared_sizes(uint32_t *sizes);
 EH_SHARED void eh_shared_start(EhShared *stream);
 /* The next n samples x [n, EH_INPUTS]. Returns how many windows ended; `ends` counts the samples up to each of them,
- * `logits` holds EH_CLASSES a window. Both have room for n / EH_HOP + 1 windows. */
+ * `logits` holds EH_LOGITS a window. Both have room for n / EH_HOP + 1 windows. */
 EH_SHARED uint32_t eh_shared_push(EhShared *stream, const float *x, uint32_t n, int64_t *ends, float *logits);
-/* Logits [EH_CLASSES] of one whole window x [EH_WINDOW, EH_INPUTS]; `stream` is memory to work in, no stream afterwards. */
+/* Logits [EH_LOGITS] of one whole window x [EH_WINDOW, EH_INPUTS]; `stream` is memory to work in, no stream afterwards. */
 EH_SHARED void eh_shared_window(EhShared *stream, const float *x, float *logits);
 
 static void write_logits(const EhState *state, EhScratch *scratch, float *logits)
 {
     const EhLogit *raw = eh_core_head(state, scratch);
-    for (int i = 0; i < EH_CLASSES; i++) {
+    for (int i = 0; i < EH_LOGITS; i++) {
         logits[i] = (float)raw[i] * EH_LOGIT_SCALE;
     }
 }
@@ -55,7 +55,7 @@ uint32_t eh_shared_bytes(void)
 void eh_shared_sizes(uint32_t *sizes)
 {
     sizes[0] = EH_INPUTS;
-    sizes[1] = EH_CLASSES;
+    sizes[1] = EH_LOGITS;
     sizes[2] = EH_WINDOW;
     sizes[3] = EH_HOP;
 }
@@ -74,7 +74,7 @@ uint32_t eh_shared_push(EhShared *stream, const float *x, uint32_t n, int64_t *e
         stream->seen++;
         if (ended != NULL) {
             ends[found] = stream->seen;
-            write_logits(ended, &stream->windows.scratch, logits + (size_t)found * EH_CLASSES);
+            write_logits(ended, &stream->windows.scratch, logits + (size_t)found * EH_LOGITS);
             found++;
         }
     }

@@ -70,7 +70,9 @@ static EhStatus finish(EhModel *model, const EhState *state)
     if (model->judged_real < EH_MIN_REAL) {
         return EH_READY;
     }
-    eh_scores(model, p);
+    for (int i = 0; i < EH_CLASSES; i++) {
+        p[i] = (float)model->logits[i] * EH_LOGIT_SCALE;
+    }
     if (are_finite(p, EH_CLASSES)) {
         softmax(p);
         model->judged = 1u;
@@ -106,7 +108,7 @@ EhStatus eh_scores(const EhModel *model, float *logits)
     if (model == NULL || logits == NULL || model->any_window == 0u) {
         return EH_ERROR;
     }
-    for (int i = 0; i < EH_CLASSES; i++) {
+    for (int i = 0; i < EH_LOGITS; i++) {
         logits[i] = (float)model->logits[i] * EH_LOGIT_SCALE;
     }
     return EH_OK;

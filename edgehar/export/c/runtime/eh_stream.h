@@ -52,7 +52,7 @@ typedef struct {
     EhFilters filters;
     float last[EH_CHANNELS];                     /* newest real sample */
     float recent[EH_SMOOTH][EH_CLASSES];         /* probabilities of the newest windows, in a ring */
-    EhLogit logits[EH_CLASSES];                  /* of the newest window */
+    EhLogit logits[EH_LOGITS];                   /* of the newest window */
     uint8_t real[(EH_WINDOW + EH_DELAY + 7) / 8]; /* a ring of bits: which samples were real */
     uint32_t ring_next;
     uint32_t n_real;                 /* among the last EH_WINDOW samples */
@@ -72,17 +72,18 @@ void eh_init(EhModel *model);
 /* The next sample [EH_CHANNELS], in the units that eh_model.h names. */
 EhStatus eh_push_sample(EhModel *model, const float *sample);
 
-/* Logits [EH_CLASSES] of the newest window; EH_ERROR before the first. */
+/* Logits [EH_LOGITS] of the newest window, head by head; EH_ERROR before the first. */
 EhStatus eh_scores(const EhModel *model, float *logits);
 
-/* The newest window's decision: softmax, mean over the last EH_SMOOTH windows, threshold. */
+/* The newest window's decision by the first head: softmax, mean over the last EH_SMOOTH windows, threshold. A model of
+ * several sensors hears all of them with that head, and a sample without one of them counts as missing. */
 EhStatus eh_decide(const EhModel *model, EhDecision *decision);
 
 /* The parts, for those who cut windows themselves: samples behind the preprocessing into one window's state. */
 void eh_core_start(EhState *state);
 void eh_core_input(EhScratch *scratch, const float *x); /* [EH_INPUTS], quantised if the model is */
 void eh_core_step(EhState *state, EhScratch *scratch);
-const EhLogit *eh_core_head(const EhState *state, EhScratch *scratch); /* raw logits [EH_CLASSES] of what was stepped */
+const EhLogit *eh_core_head(const EhState *state, EhScratch *scratch); /* raw logits [EH_LOGITS] of what was stepped */
 
 /* Preprocessing: 1 where x [EH_INPUTS] was made, 0 while it waits for its next sample. */
 void eh_filters_start(EhFilters *filters);
