@@ -18,7 +18,8 @@ from edgehar.datasets.dataset import Dataset
 from edgehar.datasets.splits import GroupFold, Split, load_split
 from edgehar.datasets.uniform import UniformStream
 from edgehar.datasets.windowset import WindowSet
-from edgehar.train.bundling import Sensor, make_bundle
+from edgehar.datasets.worn import sensors_text
+from edgehar.train.bundling import SensorStream, make_bundle
 from edgehar.train.classes import class_table
 from edgehar.train.experiment import Parts, Trained, train_forest, train_network
 
@@ -117,6 +118,7 @@ def _train_network(job: Job, parts: Parts, split: Split, stamps: tuple[str, ...]
     )
     table = trained.test_table(parts.test)
     rates = spike_rates(trained, parts.test)
+    alone = trained.alone_tables(parts.test)
     history = [epoch.probe for epoch in trained.fit.history if epoch.probe is not None]
     result: dict[str, Any] = {
         "test": table,
@@ -125,6 +127,7 @@ def _train_network(job: Job, parts: Parts, split: Split, stamps: tuple[str, ...]
         "temperature": trained.temperature,
         "calibrated": trained.calibrated,
         "rates": rates,
+        **({"alone": alone} if alone else {}),
         "parameters": sum(p.numel() for p in trained.fit.model.parameters()),
         "seconds": trained.fit.seconds,
         "history": [{"loss": e.loss, "validation": e.validation} for e in trained.fit.history],
@@ -141,7 +144,7 @@ def _save(job: Job, trained: Trained, parts: Parts, split: Split, stamps: tuple[
     bundle = make_bundle(
         trained,
         parts,
-        Sensor.of(dataset, UniformStream.of(dataset, plan.task.rate_hz)),
+        SensorStream.of(dataset, UniformStream.of(dataset, plan.task.rate_hz, plan.task.sensors)),
         model_id=f"{plan.task.name}-{plan.model}-fold{job.fold}-seed{job.seed}",
         provenance={
             "dataset": split.dataset,
@@ -152,6 +155,7 @@ def _save(job: Job, trained: Trained, parts: Parts, split: Split, stamps: tuple[
             "fold": job.fold,
             "seed": job.seed,
             "classes": class_table(plan.task.classes, parts.train.labels),
+            **({"sensors": sensors_text(plan.task.sensors)} if plan.task.sensors else {}),
             "options": dict(plan.settings.options),
             "recipe": plan.settings.recipe.to_dict(),
             "command": f"python benchmarks/accuracy.py {plan.id}",

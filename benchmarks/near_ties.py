@@ -22,7 +22,7 @@ from edgehar.dsp.graph import Preprocess
 from edgehar.errors import InputError, Reason
 from edgehar.pipeline import Pipeline
 from edgehar.runtimes import Runtime, make_runtime
-from edgehar.train.bundling import Sensor
+from edgehar.train.bundling import SensorStream
 from edgehar.types import FloatArray
 
 
@@ -72,7 +72,7 @@ def differences(bundle: Bundle, dataset: Dataset, windows: WindowSet, raw: Datas
 
 def published_logits(bundle: Bundle, dataset: Dataset, engine: Runtime, windows: WindowSet) -> FloatArray:
     """Logits [n, k] of the dataset's own windows: they went through its filters, what follows those is left to do."""
-    sensor = Sensor.of(dataset)
+    sensor = SensorStream.of(dataset)
     filtered = Preprocess(sensor.ops, sensor.contract.channels).channels_out
     rest = Preprocess(bundle.manifest.preprocess[len(sensor.ops) :], filtered)
     logits = []

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from edgehar.datasets import FORMATS
 from edgehar.datasets.session import ImportOptions
 from edgehar.datasets.store import write_dataset
 from edgehar.datasets.windowset import WindowSet
+from edgehar.datasets.worn import sensors_text
 from edgehar.errors import InputError, MissingError, Reason
 from edgehar.registry import resolve
 from edgehar.train.settings import Settings
@@ -32,7 +33,7 @@ class Task:
     """A dataset, its windows and its split file, in whose name `{seed}` stands for the run's seed.
 
     `classes` is a list of labels, or new label -> labels merged into it. `rate_hz`: of the stream that windows are cut
-    from, 0 for the dataset's own.
+    from, 0 for the dataset's own. `sensors`: the units that are worn, by the sensors' names; none: all.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Task:
     hop: int
     classes: tuple[str, ...] | Mapping[str, list[str]] = ()
     rate_hz: float = 0.0
+    sensors: Mapping[str, str] = field(default_factory=dict)
 
     def split_file(self, seed: int) -> str:
         """Name of the split that the run with this seed uses."""
@@ -67,7 +69,7 @@ class Plan:
         work = {
             "generation": GENERATION,
             "task": {
-                **_without_zero_rate(asdict(self.task)),
+                **_as_ever(asdict(self.task)),
                 "title": "",
                 "split": _sha256(HERE / "splits" / self.task.split_file(seed)),
             },
@@ -78,9 +80,9 @@ class Plan:
         return hashlib.sha256(json.dumps(work, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _without_zero_rate(task: dict[str, Any]) -> dict[str, Any]:
-    """So that rows of tasks that name no rate keep their cached results."""
-    return {name: value for name, value in task.items() if name != "rate_hz" or value}
+def _as_ever(task: dict[str, Any]) -> dict[str, Any]:
+    """So that rows of tasks that name no rate and no sensors keep their cached results."""
+    return {name: value for name, value in task.items() if name not in ("rate_hz", "sensors") or value}
 
 
 def changes(table: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,6 +143,7 @@ def load_dataset_dir(task: Task, data: Path, cache: Path) -> Path:
 def load_windows(task: Task, dataset: Path, cache: Path) -> WindowSet:
     """The task's windows, cut once; x is mapped from disk so that parallel jobs share it."""
     cut = [dataset.name, task.window, task.hop, task.classes, *([task.rate_hz] if task.rate_hz else [])]
+    cut += [sensors_text(task.sensors)] if task.sensors else []
     key = json.dumps(cut, sort_keys=True)
     folder = cache / "windows" / hashlib.sha256(key.encode()).hexdigest()[:16]
     with locked(folder.parent):
@@ -161,7 +164,7 @@ def _cut_and_store(task: Task, dataset: Path, folder: Path) -> None:
     from edgehar.train.classes import cut_classes
 
     opened = Dataset.open(dataset)
-    stream = UniformStream.of(opened, task.rate_hz)
+    stream = UniformStream.of(opened, task.rate_hz, task.sensors)
     windows = cut_classes(opened, window=task.window, hop=task.hop, classes=task.classes, stream=stream)
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("x", *ARRAYS):

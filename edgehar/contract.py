@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import Any
 
-from edgehar.errors import ContractError, Reason
+from edgehar.errors import ContractError, InputError, Reason
 from edgehar.manifest_fields import Fields, list_of, refuse
-from edgehar.types import StreamSpec
+from edgehar.types import FloatArray, StreamSpec
 
 MOST_TOLERANT = 10.0  # rate_tolerance
 
@@ -48,6 +50,34 @@ class Contract:
         """
         every = tuple(range(len(self.sensors)))
         return (every, *((number,) for number in every))
+
+
+def sensors_named(channels: Sequence[str]) -> tuple[Sensor, ...]:
+    """The sensors of channels called `NAME.CHANNEL`, which have to stand side by side; raises InputError else.
+
+    >>> [sensor.name for sensor in sensors_named(["wrist.acc_x", "wrist.acc_y", "leg.acc_x"])]
+    ['wrist', 'leg']
+    """
+    runs = [(name, tuple(columns)) for name, columns in groupby(range(len(channels)), lambda i: sensor_of(channels[i]))]
+    sensors = tuple(Sensor(name, columns) for name, columns in runs)
+    if "" in dict(runs) or len(dict(runs)) != len(runs):
+        raise InputError(
+            f"no sensors are told apart by the channels {_shown(tuple(channels))}",
+            reason=Reason.CONTRACT,
+            hint="call every channel SENSOR.CHANNEL, those of one sensor side by side",
+        )
+    return sensors
+
+
+def sensor_of(channel: str) -> str:
+    """The sensor's name in `NAME.CHANNEL`, "" where there is none."""
+    name, dot, _ = channel.partition(".")
+    return name if dot else ""
+
+
+def of_head(logits: FloatArray, labels: int, head: int = 0) -> FloatArray:
+    """The block [..., labels] of one head among logits [..., heads labels]; the first hears all sensors."""
+    return logits[..., head * labels : (head + 1) * labels]
 
 
 def contract_to_json(contract: Contract) -> dict[str, Any]:

@@ -36,6 +36,9 @@ def train(
     window: Annotated[int, typer.Option(help="Window in samples; 0: the dataset's own, or 2.56 s.")] = 0,
     hop: Annotated[int, typer.Option(help="Hop in samples; 0: the dataset's own, or half a window.")] = 0,
     rate_hz: Annotated[float, typer.Option("--rate-hz", help="Of the stream; 0: the dataset's own, 25 for CSI.")] = 0.0,
+    sensors: Annotated[
+        str, typer.Option(help="Body-worn units to take, under names of their own: wrist=left_arm,leg=right_leg.")
+    ] = "",
     classes: Annotated[str, typer.Option(help="Keep labels a,b,c or merge them: new=a+b,other=c.")] = "",
     recipe: Annotated[
         Path | None, typer.Option(help="TOML with [options] and [recipe]; default: the model's own.")
@@ -53,6 +56,7 @@ def train(
 ) -> int:
     """Train on some people, test on others, with a random forest beside; write bundle, evaluation and plots."""
     set_threads(threads)
+    from edgehar.datasets.worn import parse_sensors
     from edgehar.errors import EdgeHarError
     from edgehar.train.classes import parse_classes
     from edgehar.train.run import execute, open_run
@@ -72,12 +76,15 @@ def train(
             hop=hop,
             rate_hz=rate_hz,
             classes=parse_classes(classes),
+            sensors=parse_sensors(sensors),
             allow_leaky=allow_leaky,
             command=_command(),
         )
     config = open_run(out, asked, resume=resume)
     if resume:
-        _check_same(out, config, asked, given=bool(model or recipe or epochs or changes or classes or test_subjects))
+        _check_same(
+            out, config, asked, given=bool(model or recipe or epochs or changes or classes or sensors or test_subjects)
+        )
     try:
         with _reporting(config) as reporter:
             evaluation = execute(config, out, reporter)
@@ -192,6 +199,8 @@ def _show(evaluation: dict[str, Any], out: Path, plots: list[str]) -> None:
     chosen = evaluation["chosen"]
     typer.echo(f"{evaluation['model']} on {evaluation['split']}\n")
     typer.echo(compare(evaluation))
+    for sensor, alone in evaluation.get("alone", {}).items():
+        typer.echo(f"with {sensor} alone: accuracy {alone['accuracy']['mean']:.2f} % +- {alone['accuracy']['std']:.2f}")
     typer.echo(f"\n{per_class(evaluation['pooled'])}\n")
     typer.echo(f"wrote {', '.join([chosen['bundle'], 'evaluation.json', *plots])} to {out}")
     typer.echo(f"  the bundle is fold {chosen['fold']}, seed {chosen['seed']}: {chosen['by']}")

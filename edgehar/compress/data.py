@@ -14,7 +14,7 @@ from edgehar.datasets.windowset import WindowSet
 from edgehar.dsp.graph import Preprocess
 from edgehar.errors import InputError, MissingError, Reason
 from edgehar.evaluate.run import choose_subjects, same_people
-from edgehar.train.bundling import Sensor
+from edgehar.train.bundling import SensorStream
 from edgehar.train.classes import bundle_stream, cut_classes
 from edgehar.train.normalise import Normaliser
 from edgehar.train.run import simulated
@@ -72,7 +72,7 @@ class Data:
 def bundle_normaliser(bundle: Bundle, dataset: Dataset) -> Normaliser:
     """The part of the bundle's preprocessing that the dataset's windows have not gone through yet."""
     manifest = bundle.manifest
-    sensor = Sensor.of(dataset, bundle_stream(bundle, dataset))
+    sensor = SensorStream.of(dataset, bundle_stream(bundle, dataset))
     contract = sensor.contract
     spec = StreamSpec(contract.kind, contract.channels, contract.rate_hz, contract.units, axes=contract.axes)
     check_contract(spec, manifest.contract)

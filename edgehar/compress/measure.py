@@ -10,6 +10,7 @@ import torch
 from edgehar.bundle import Bundle
 from edgehar.compress.cost import Rates, cost, tensor_counts
 from edgehar.compress.data import Data
+from edgehar.contract import of_head
 from edgehar.datasets.windowset import WindowSet
 from edgehar.decide import softmax
 from edgehar.evaluate.metrics import summarise
@@ -65,6 +66,6 @@ def spike_rates(bundle: Bundle, data: Data) -> Rates:
 
 
 def _table(bundle: Bundle, data: Data, windows: WindowSet) -> dict[str, Any]:
-    logits = logits_of(bundle, data.normaliser(windows.x))
+    logits = of_head(logits_of(bundle, data.normaliser(windows.x)), len(bundle.manifest.labels))
     confidence = softmax(logits, bundle.manifest.decision.temperature).max(axis=1)
     return summarise(windows.y, logits.argmax(axis=1), windows.labels, subject=windows.subject, confidence=confidence)

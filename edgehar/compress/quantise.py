@@ -16,6 +16,7 @@ import numpy as np
 from edgehar.bundle import Bundle
 from edgehar.compress.calibration import SEARCH, choose, percentiles_of
 from edgehar.compress.steps import Context
+from edgehar.contract import of_head
 from edgehar.errors import Reason, UsageError
 from edgehar.evaluate.calibrate import fit_temperature
 from edgehar.graph.quantise import SCHEMES
@@ -93,6 +94,7 @@ def recalibrated(bundle: Bundle, context: Context) -> Bundle:
     validation = context.data.validation
     if validation is None:
         return bundle
-    temperature = fit_temperature(int_logits(bundle, context.data.normaliser(validation.x)), validation.y)
+    logits = of_head(int_logits(bundle, context.data.normaliser(validation.x)), len(bundle.manifest.labels))
+    temperature = fit_temperature(logits, validation.y)
     decision = replace(bundle.manifest.decision, temperature=temperature)
     return replace(bundle, manifest=replace(bundle.manifest, decision=decision))

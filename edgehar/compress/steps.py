@@ -17,6 +17,7 @@ from edgehar.compress.measure import figures, test_table
 from edgehar.compress.prune import METHODS
 from edgehar.compress.rank import factorise_ranks, prune_ranks
 from edgehar.compress.sparsity import SCHEDULES, Gradual, OneShot, Pruning, density
+from edgehar.contract import of_head
 from edgehar.datasets.dataset import Dataset
 from edgehar.errors import Reason, UsageError
 from edgehar.evaluate.calibrate import fit_temperature
@@ -70,7 +71,7 @@ class Context:
         model = restore_model(manifest, tensors)
         if self.data.validation is not None:
             logits = predict(model, self.data.normaliser(self.data.validation.x))
-            temperature = fit_temperature(logits, self.data.validation.y)
+            temperature = fit_temperature(of_head(logits, len(self.data.test.labels)), self.data.validation.y)
             manifest = replace(manifest, decision=replace(manifest.decision, temperature=temperature))
         x = self.bundle.golden["x"]
         golden = {"x": x, "logits": predict(model, x)}

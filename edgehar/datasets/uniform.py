@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 
 from edgehar.datasets.dataset import Dataset
+from edgehar.datasets.worn import NO_SENSORS, Sensors, Worn
 from edgehar.dsp.resample import Resampler
 from edgehar.dsp.view import FRAME_MEAN, KIND, amplitude_channels, stream_view
 from edgehar.types import Chunk, Flag, StreamSpec
@@ -28,20 +29,27 @@ CSI_COVERAGE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class UniformStream:
-    """The stream that windows are cut from; `rate_tolerance` is its contract's, `min_coverage` its decision's."""
+    """The stream that windows are cut from; `rate_tolerance` is its contract's, `min_coverage` its decision's.
+
+    `worn`: which of a recording's channels it is made of, where not all.
+    """
 
     channels: tuple[str, ...]
     units: tuple[str, ...]
     rate_hz: float
     rate_tolerance: float = 0.05
     min_coverage: float = 0.8
+    worn: Worn | None = None
 
     @classmethod
-    def of(cls, dataset: Dataset, rate_hz: float = 0.0) -> Self | None:
+    def of(cls, dataset: Dataset, rate_hz: float = 0.0, sensors: Sensors = NO_SENSORS) -> Self | None:
         """How a dataset's recordings are seen at `rate_hz` (0: CSI_RATE_HZ for CSI, else the dataset's own rate).
 
-        None where they are that stream already.
+        With `sensors`, those of its units alone. None where the recordings are that stream already.
         """
+        if sensors:
+            worn = Worn.of(dataset, sensors)
+            return cls(worn.channels, worn.units, rate_hz or dataset.rate_hz, worn=worn)
         if first_spec(dataset).kind == KIND:
             channels = amplitude_channels(dataset.channels)
             rate_hz = rate_hz or min(CSI_RATE_HZ, dataset.rate_hz)
@@ -55,6 +63,7 @@ class UniformStream:
 
         GAP_BEFORE marks the first sample of each segment, SYNTHETIC those that stand for samples that never came.
         """
+        chunk = chunk if self.worn is None else self.worn.chunk(chunk)
         view = stream_view(chunk.spec, self.channels, self.units)
         x = chunk.x if view is None else view.apply(chunk.x)
         pieces = list(Resampler(self.rate_hz, len(self.channels)).push(chunk.t_dev_ns, x, chunk.flags))

@@ -11,6 +11,7 @@ import numpy as np
 from edgehar.bundle import Bundle
 from edgehar.datasets.audit import LEAKY
 from edgehar.datasets.dataset import Dataset, RecordingRef
+from edgehar.datasets.worn import Worn, parse_sensors
 from edgehar.errors import InputError, LeakageError, Reason, UsageError
 from edgehar.evaluate.metrics import summarise
 from edgehar.pipeline import Judged, Pipeline
@@ -59,6 +60,8 @@ def evaluate_bundle(
     dataset. Raises LeakageError when the bundle was trained on one of the subjects, unless `allow_leaky`, which stamps
     LEAKY. Simulated recordings stamp SIMULATED.
     """
+    sensors = parse_sensors(bundle.manifest.provenance.get("sensors", ""))
+    worn = Worn.of(dataset, sensors) if sensors else None
     chosen = [] if subjects else held_out_recordings(bundle, dataset)
     if chosen:
         people, stamps = {recording.subject for recording in chosen}, list(bundle.manifest.stamps)
@@ -75,11 +78,11 @@ def evaluate_bundle(
             stamps.append(SIMULATED)
         if cut is None:
             pipeline = Pipeline(bundle, engine, clock=lambda: 0)
-            stream(pipeline, recording, recording.open().labels, codes, decisions)
+            stream(pipeline, recording, recording.open().labels, codes, decisions, worn)
         elif recording.name in cut:
             twin = cut[recording.name]
             pipeline = Pipeline(bundle, engine, starts=_starts(recording, twin), clock=lambda: 0)
-            stream(pipeline, recording, twin.open().labels, codes, decisions)
+            stream(pipeline, recording, twin.open().labels, codes, decisions, worn)
         else:
             not_cut += 1
         if progress is not None:
@@ -110,12 +113,13 @@ def stream(
     labels: Sequence[Label],
     codes: Mapping[str, int],
     decisions: Decisions,
+    worn: Worn | None = None,
 ) -> None:
-    """Push a whole recording and add its decisions."""
+    """Push a whole recording, of it what is `worn`, and add its decisions."""
     source = recording.open()
     judged: list[Judged] = []
     for chunk in source.chunks():
-        pipeline.push(chunk)
+        pipeline.push(chunk if worn is None else worn.chunk(chunk))
         judged += pipeline.last_judged
     pipeline.flush()
     judged += pipeline.last_judged

@@ -21,6 +21,7 @@ MODELS: dict[str, str] = {
     "csicnn": "edgehar.models.csicnn:CsiCNN",
     "dscnn": "edgehar.models.dscnn:DSCNN",
     "fastgrnn": "edgehar.models.fastgrnn:FastGRNN",
+    "fusion": "edgehar.models.fusion:Fusion",
     "gru": "edgehar.models.gru:GRU",
     "l2mu": "edgehar.models.l2mu:L2MU",
 }

@@ -225,20 +225,16 @@ class ConvNet(Model):
 
     @classmethod
     def restore(cls, table: Mapping[str, Any], tensors: Mapping[str, Array], *, window: int, **options: Any) -> Self:
-        trunk: list[ConvUnit | Residual] = []
-        channels = int(table["inputs"])
-        *layers, _mean, head = table["layers"]
-        for layer in layers:
-            if layer["op"] == "residual":
-                trunk.append(Residual(_restore_body(channels, layer["body"], tensors)))
-            else:
-                trunk.append(ConvUnit.restore(channels, layer, tensors))
-                channels = int(layer["out"])
+        trunk = restore_trunk(table, tensors)
         model = cls(trunk, channels=table["inputs"], classes=table["classes"], window=window, **options)
-        model.head = head["name"]
-        put(model.fc.weight, tensors[f"{model.head}.w"])
-        put(model.fc.bias, tensors[f"{model.head}.b"])
+        model.restore_head(table, tensors)
         return model
+
+    def restore_head(self, table: Mapping[str, Any], tensors: Mapping[str, Array]) -> None:
+        """Take name, weights and bias of an exported `linear` layer."""
+        self.head = table["layers"][-1]["name"]
+        put(self.fc.weight, tensors[f"{self.head}.w"])
+        put(self.fc.bias, tensors[f"{self.head}.b"])
 
     def units(self) -> Iterator[tuple[str, ConvUnit]]:
         """Every convolution with the name of its exported tensors, from input to output."""
@@ -275,6 +271,20 @@ class ConvNet(Model):
             handle.remove()
         for unit, (mean, var) in moments.items():
             unit.unfold(mean, var)
+
+
+def restore_trunk(table: Mapping[str, Any], tensors: Mapping[str, Array]) -> list[ConvUnit | Residual]:
+    """The convolutions of an exported model, input to output."""
+    trunk: list[ConvUnit | Residual] = []
+    channels = int(table["inputs"])
+    *layers, _mean, _linear = table["layers"]
+    for layer in layers:
+        if layer["op"] == "residual":
+            trunk.append(Residual(_restore_body(channels, layer["body"], tensors)))
+        else:
+            trunk.append(ConvUnit.restore(channels, layer, tensors))
+            channels = int(layer["out"])
+    return trunk
 
 
 def _restore_body(channels: int, layers: Sequence[Mapping[str, Any]], tensors: Mapping[str, Array]) -> list[ConvUnit]:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from edgehar import __version__
 from edgehar.bundle import Bundle, Contract, Decision, Manifest
+from edgehar.contract import sensors_named
 from edgehar.datasets.chains import chain
 from edgehar.datasets.dataset import Dataset
 from edgehar.datasets.uniform import UniformStream, first_spec
 from edgehar.datasets.windowset import WindowSet
 from edgehar.dsp.graph import Preprocess
 from edgehar.errors import InputError, Reason
+from edgehar.manifest import SEVERAL_SENSORS
 from edgehar.runtimes.digests import with_digests
 from edgehar.train.experiment import Parts, Trained
 from edgehar.train.supervised import predict
@@ -28,7 +30,7 @@ VERSIONED = ("torch", "numpy", "numba", "snntorch", "scikit-learn")
 
 
 @dataclass(frozen=True, slots=True)
-class Sensor:
+class SensorStream:
     """What a dataset's windows came through: the stream's contract and the operations applied to it."""
 
     contract: Contract
@@ -36,7 +38,7 @@ class Sensor:
     min_coverage: float = Decision().min_coverage
 
     @classmethod
-    def of(cls, dataset: Dataset, stream: UniformStream | None = None) -> Sensor:
+    def of(cls, dataset: Dataset, stream: UniformStream | None = None) -> SensorStream:
         """The contract of the raw stream, and the filter chain that the dataset's recordings already went through.
 
         `stream`: what the windows were cut from, where that is not the recordings as they stand.
@@ -51,6 +53,8 @@ class Sensor:
             channels, units, ops = applied.channels, applied.units, applied.operations
         delay = Preprocess(ops, channels).delay
         placements = {recording.placement for recording in dataset.recordings}
+        if stream.worn is not None:
+            placements = {stream.worn.placement}
         contract = Contract(
             kind=spec.kind,
             channels=channels,
@@ -67,7 +71,7 @@ class Sensor:
 def make_bundle(
     trained: Trained,
     parts: Parts,
-    sensor: Sensor,
+    sensor: SensorStream,
     *,
     model_id: str,
     provenance: Mapping[str, Any],
@@ -79,9 +83,12 @@ def make_bundle(
     filtered = Preprocess(sensor.ops, sensor.contract.channels).channels_out
     table, tensors = trained.fit.model.export()
     unseen = parts.validation if parts.validation is not None else parts.test
+    contract = sensor.contract
+    if table["family"] in SEVERAL_SENSORS:
+        contract = replace(contract, sensors=sensors_named(contract.channels))
     manifest = Manifest(
         model_id=model_id,
-        contract=sensor.contract,
+        contract=contract,
         window=train.window,
         hop=train.hop,
         labels=train.labels,

@@ -12,6 +12,7 @@ from edgehar.datasets.dataset import Dataset
 from edgehar.datasets.uniform import UniformStream, first_spec
 from edgehar.datasets.windows import cut
 from edgehar.datasets.windowset import WindowSet
+from edgehar.datasets.worn import parse_sensors
 from edgehar.dsp.view import KIND
 from edgehar.errors import Reason, UsageError
 
@@ -57,6 +58,7 @@ def class_table(classes: Classes, labels: Sequence[str]) -> dict[str, list[str]]
 
 
 def bundle_stream(bundle: Bundle, dataset: Dataset) -> UniformStream | None:
-    """How a dataset's recordings are seen at a bundle's rate, if that is not how they are."""
+    """How a dataset's recordings are seen at a bundle's rate and by its sensors, if that is not how they are."""
     rate_hz = bundle.manifest.contract.rate_hz
-    return UniformStream.of(dataset, rate_hz) if first_spec(dataset).kind == KIND else None
+    sensors = parse_sensors(bundle.manifest.provenance.get("sensors", ""))
+    return UniformStream.of(dataset, rate_hz, sensors) if sensors or first_spec(dataset).kind == KIND else None

@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 
 from edgehar.bundle import Contract, Manifest
+from edgehar.contract import of_head, sensors_named
 from edgehar.datasets.windowset import WindowSet
 from edgehar.decide import softmax
 from edgehar.errors import InputError, UsageError
 from edgehar.evaluate.calibrate import fit_temperature
 from edgehar.evaluate.metrics import accuracy, confusion_matrix, macro_f1, summarise
+from edgehar.manifest import SEVERAL_SENSORS
 from edgehar.models import make_model
 from edgehar.models.base import Model
 from edgehar.models.rf import RandomForest
 from edgehar.runtimes.layout import check_tensors
-from edgehar.train.normalise import inputs_seen
+from edgehar.train.normalise import input_sensors, inputs_seen
 from edgehar.train.recipe import Recipe
 from edgehar.train.supervised import Epoch, FitResult, Probe, fit
 from edgehar.types import FloatArray, IntArray
@@ -45,7 +47,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained model with what it says about the windows it never saw."""
+    """A trained model with what it says about the windows it never saw, logits [n, heads k]."""
 
     fit: FitResult
     test_logits: FloatArray
@@ -56,12 +58,17 @@ class Trained:
     def calibrated(self) -> bool:
         return self.validation_logits is not None
 
-    def test_table(self, test: WindowSet) -> dict[str, Any]:
-        """The `summarise` table on the test subjects."""
-        confidence = softmax(self.test_logits, self.temperature).max(axis=1)
-        return summarise(
-            test.y, self.test_logits.argmax(axis=1), test.labels, subject=test.subject, confidence=confidence
-        )
+    def test_table(self, test: WindowSet, head: int = 0) -> dict[str, Any]:
+        """The `summarise` table on the test subjects; the first head is the one that hears all sensors."""
+        logits = of_head(self.test_logits, len(test.labels), head)
+        confidence = softmax(logits, self.temperature).max(axis=1)
+        return summarise(test.y, logits.argmax(axis=1), test.labels, subject=test.subject, confidence=confidence)
+
+    def alone_tables(self, test: WindowSet) -> dict[str, dict[str, Any]]:
+        """The same for each sensor, as the head decides that hears it alone; empty for a model of one head."""
+        if self.test_logits.shape[1] == len(test.labels):
+            return {}
+        return {s.name: self.test_table(test, head) for head, s in enumerate(sensors_named(test.channels), 1)}
 
 
 def train_network(
@@ -77,12 +84,14 @@ def train_network(
 ) -> Trained:
     """Build, train, calibrate and measure a network. `probe_test` records test figures per epoch, for stamped rows."""
     train = parts.train
+    wiring = {"sensor": input_sensors(train.channels, recipe)} if name in SEVERAL_SENSORS else {}
     model = make_model(
         name,
         channels=inputs_seen(train.channels, recipe),
         classes=len(train.labels),
         window=train.window,
         seed=seed,
+        **wiring,
         **options,
     )
     check_runs(model, train)
@@ -99,14 +108,15 @@ def train_network(
     validation_logits = None if parts.validation is None else result.logits(parts.validation)
     temperature = 1.0
     if parts.validation is not None and validation_logits is not None:
-        temperature = fit_temperature(validation_logits, parts.validation.y)
+        temperature = fit_temperature(of_head(validation_logits, len(train.labels)), parts.validation.y)
     return Trained(result, result.logits(parts.test), validation_logits, temperature)
 
 
 def check_runs(model: Model, train: WindowSet) -> None:
     """Refuse, before hours of training, a model that could not stream at this window and hop."""
     table, tensors = model.export()
-    contract = Contract("", train.channels, train.units, train.rate_hz)
+    sensors = sensors_named(train.channels) if table["family"] in SEVERAL_SENSORS else ()
+    contract = Contract("", train.channels, train.units, train.rate_hz, sensors=sensors)
     manifest = Manifest("untrained", contract, train.window, train.hop, train.labels, table)
     try:
         check_tensors(manifest, tensors)
@@ -122,7 +132,8 @@ def test_probe(test: WindowSet) -> Probe:
     """A probe that measures accuracy and macro F1 on the test windows, as fractions."""
 
     def probe(logits: Callable[[FloatArray], FloatArray]) -> dict[str, float]:
-        confusion = confusion_matrix(test.y, logits(test.x).argmax(axis=1), len(test.labels))
+        classes = len(test.labels)
+        confusion = confusion_matrix(test.y, of_head(logits(test.x), classes).argmax(axis=1), classes)
         return {"accuracy": accuracy(confusion), "macro_f1": macro_f1(confusion)}
 
     return probe

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgehar.contract import sensors_named
 from edgehar.datasets.triads import units_of
 from edgehar.errors import Reason, UsageError
 from edgehar.train.recipe import Recipe
@@ -137,6 +138,14 @@ def triads_of(channels: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
 def inputs_seen(channels: Sequence[str], recipe: Recipe) -> int:
     """How many channels the network sees of windows with these channels."""
     return len(channels) + (len(triads_of(channels)) if recipe.magnitudes else 0) + len(recipe.rectify_channels)
+
+
+def input_sensors(channels: Sequence[str], recipe: Recipe) -> tuple[int, ...]:
+    """For each channel that the network sees, the number of the sensor (`sensors_named`) that it comes from."""
+    number = {column: n for n, sensor in enumerate(sensors_named(channels)) for column in sensor.channels}
+    triads = triads_of(channels) if recipe.magnitudes else ()
+    rectified = [list(channels).index(name) for name in recipe.rectify_channels if name in channels]
+    return tuple(number[column] for column in (*range(len(channels)), *(triad[0] for triad in triads), *rectified))
 
 
 def _norms(x: Tensor, triads: Sequence[tuple[int, int, int]]) -> Tensor:

@@ -27,9 +27,10 @@ from edgehar.datasets.dataset import Dataset
 from edgehar.datasets.splits import Indices, Split
 from edgehar.datasets.uniform import UniformStream
 from edgehar.datasets.windowset import WindowSet
+from edgehar.datasets.worn import sensors_text
 from edgehar.errors import MissingError, Reason, UsageError
 from edgehar.evaluate.metrics import mean_std, summarise_confusion
-from edgehar.train.bundling import Sensor, make_bundle
+from edgehar.train.bundling import SensorStream, make_bundle
 from edgehar.train.classes import class_table
 from edgehar.train.experiment import Parts, Trained, train_forest, train_network
 from edgehar.train.run_config import RunConfig, choose_split, load_windows
@@ -76,7 +77,7 @@ def execute(config: RunConfig, out: Path, reporter: Reporter | None = None) -> d
     dataset = Dataset.open(config.dataset)
     windows = load_windows(config, dataset)
     split = choose_split(config, dataset)
-    sensor = Sensor.of(dataset, UniformStream.of(dataset, config.rate_hz))
+    sensor = SensorStream.of(dataset, UniformStream.of(dataset, config.rate_hz, config.sensors))
     rows = [fold.indices(windows) for fold in split.folds]
     stamps = audited(windows, rows, split, allow_leaky=config.allow_leaky)
     stamps += ("SIMULATED",) if simulated(dataset) else ()
@@ -103,6 +104,7 @@ def execute(config: RunConfig, out: Path, reporter: Reporter | None = None) -> d
         "protocol": split.protocol,
         "stamps": list(stamps),
         **combine(runs),
+        **_of_sensors("alone", {name: combine(_alone(runs, name)) for name in runs[0].get("alone", ())}),
         "forest": combine(forests),
         "chosen": {name: chosen[name] for name in ("fold", "seed", "by")} | {"bundle": bundle_name(config)},
         "runs": runs,
@@ -135,7 +137,7 @@ class _Job:
     config: RunConfig
     dataset: Dataset
     split: Split
-    sensor: Sensor
+    sensor: SensorStream
     fold: int
     seed: int
     stamps: tuple[str, ...]
@@ -153,17 +155,18 @@ class _Job:
             progress=lambda epoch: reporter.epoch(self.fold, self.seed, epoch),
         )
         table = trained.test_table(parts.test)
+        tables = {"test": table, **_of_sensors("alone", trained.alone_tables(parts.test))}
         bundle = make_bundle(
             trained,
             parts,
             self.sensor,
             model_id=f"{self.config.model}-{self.dataset.name}-fold{self.fold}-seed{self.seed}",
             provenance=self.provenance(parts),
-            evaluation={"test": table, "measured_by": "torch, on the windows of the test subjects"},
+            evaluation={**tables, "measured_by": "torch, on the windows of the test subjects"},
             stamps=self.stamps,
         )
         sha256 = save_bundle(bundle, self.folder / bundle_name(self.config))
-        return {"fold": self.fold, "seed": self.seed, **figures(trained), "bundle_sha256": sha256, "test": table}
+        return {"fold": self.fold, "seed": self.seed, **figures(trained), "bundle_sha256": sha256, **tables}
 
     def provenance(self, parts: Parts) -> dict[str, Any]:
         return {
@@ -175,6 +178,7 @@ class _Job:
             "fold": self.fold,
             "seed": self.seed,
             "classes": class_table(self.config.classes, parts.train.labels),
+            **({"sensors": sensors_text(self.config.sensors)} if self.config.sensors else {}),
             **self.config.settings.to_dict(),
             "command": self.config.command,
         }
@@ -218,6 +222,16 @@ def combine(runs: list[dict[str, Any]]) -> dict[str, Any]:
         "subject_spread": mean_std(list(per_subject.values())) | {"worst": min(per_subject.values())},
         "pooled": summarise_confusion(pooled, tables[0]["labels"]),
     }
+
+
+def _alone(runs: list[dict[str, Any]], sensor: str) -> list[dict[str, Any]]:
+    """The runs as the head decides that hears this sensor alone."""
+    return [{**run, "test": run["alone"][sensor]} for run in runs]
+
+
+def _of_sensors(name: str, tables: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry that only models of several sensors have."""
+    return {name: dict(tables)} if tables else {}
 
 
 def bundle_name(config: RunConfig) -> str:

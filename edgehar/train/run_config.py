@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgehar.datasets.dataset import Dataset
 from edgehar.datasets.splits import Split, hold_out, load_split, make_split
 from edgehar.datasets.uniform import UniformStream
 from edgehar.datasets.windowset import WindowSet
+from edgehar.datasets.worn import NO_SENSORS, Sensors, parse_sensors, sensors_text
 from edgehar.errors import InputError, Reason, UsageError
 from edgehar.train.classes import Classes, cut_classes
 from edgehar.train.settings import Settings
@@ -25,7 +26,7 @@ class RunConfig:
 
     window and hop in samples; 0 means the dataset's own windows, or 2.56 s and half of it. `rate_hz` is that of the
     stream they are cut from; 0 means the dataset's own, or 25 Hz for CSI. `test_subjects` holds those people out
-    instead of following a protocol.
+    instead of following a protocol. `sensors`: the dataset's units that are worn, by the sensors' names; none: all.
     """
 
     dataset: str
@@ -39,6 +40,7 @@ class RunConfig:
     hop: int = 0
     rate_hz: float = 0.0
     classes: Classes = ()
+    sensors: Sensors = field(default_factory=lambda: NO_SENSORS)
     allow_leaky: bool = False
     command: str = ""
 
@@ -51,18 +53,21 @@ class RunConfig:
             **{name: getattr(self, name) for name in plain},
             "test_subjects": list(self.test_subjects),
             "classes": kept,
+            "sensors": sensors_text(self.sensors),
             **self.settings.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any], *, where: str) -> RunConfig:
         """Read what `to_dict` wrote."""
-        plain = {name: value for name, value in table.items() if name not in ("options", "recipe", "test_subjects")}
+        read = ("options", "recipe", "test_subjects", "sensors")
+        plain = {name: value for name, value in table.items() if name not in read}
         settings = {name: table[name] for name in ("options", "recipe") if name in table}
         try:
             return cls(
                 **plain,
                 test_subjects=tuple(table.get("test_subjects", ())),
+                sensors=parse_sensors(table.get("sensors", "")),
                 settings=Settings.from_dict(settings, where=where),
             )
         except TypeError as error:
@@ -72,7 +77,7 @@ class RunConfig:
 def load_windows(config: RunConfig, dataset: Dataset) -> WindowSet:
     """The windows that a run trains and tests on."""
     window, hop = config.window, config.hop
-    stream = UniformStream.of(dataset, config.rate_hz)
+    stream = UniformStream.of(dataset, config.rate_hz, config.sensors)
     if not window and not hop and stream is None and dataset.window:
         window, hop = dataset.window, dataset.hop
     if not window:

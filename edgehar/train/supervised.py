@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from edgehar.contract import of_head
 from edgehar.datasets.windowset import WindowSet
 from edgehar.errors import EdgeHarError, InputError, Reason, UsageError
 from edgehar.models.base import Model
@@ -246,7 +247,7 @@ class _Loop:
         """Measure on the held-out training subjects; keep the weights if they are the best so far."""
         if self.validation is None or self.validation_x is None:
             return record
-        logits = torch.from_numpy(predict(self.averaged, self.validation_x))
+        logits = torch.from_numpy(of_head(predict(self.averaged, self.validation_x), len(self.validation.labels)))
         y = torch.from_numpy(self.validation.y)
         accuracy = float((logits.argmax(1) == y).double().mean())
         record = replace(record, validation=accuracy, validation_loss=float(F.cross_entropy(logits, y)))

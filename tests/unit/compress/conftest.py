@@ -8,7 +8,7 @@ from toys import write_toy_dataset
 
 from edgehar.datasets.dataset import Dataset
 from edgehar.datasets.splits import hold_out
-from edgehar.train.bundling import Sensor, make_bundle
+from edgehar.train.bundling import SensorStream, make_bundle
 from edgehar.train.classes import cut_classes
 from edgehar.train.experiment import Parts, train_network
 from edgehar.train.recipe import Augment, Recipe
@@ -39,7 +39,7 @@ def toy_bundle(toy_dataset):
             parts = Parts.cut(windows, *fold.indices(windows), recipe)
             trained = train_network(parts, family, OPTIONS[family], recipe, seed=0)
             provenance = {"dataset": toy_dataset.name, "recipe": recipe.to_dict(), "options": OPTIONS[family]}
-            sensor = Sensor.of(toy_dataset)
+            sensor = SensorStream.of(toy_dataset)
             made[family] = make_bundle(
                 trained, parts, sensor, model_id=family, provenance=provenance, evaluation={"test": {}}
             )

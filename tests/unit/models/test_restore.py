@@ -18,6 +18,7 @@ BUNDLES = {
     "dscnn": {},
     "fastgrnn": {},
     "fastgrnn-low-rank": {"rank_w": 3, "rank_u": 5},
+    "fusion": {},
     "gru": {},
     "l2mu": {},
     "l2mu-synaptic": {"neuron": "synaptic", "encoder": "single"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgehar.errors import EdgeHarError, InputError, MissingError
+from edgehar.manifest import SEVERAL_SENSORS
 from edgehar.models import MODELS, make_model
 from edgehar.train.recipe import Augment, Recipe
 from edgehar.train.settings import Settings, default_settings, load_settings
@@ -43,4 +44,5 @@ def test_wrong_changes_are_refused(change):
 def test_every_family_has_defaults_that_build(name):
     settings = default_settings(name)
     assert settings != Settings()
-    make_model(name, channels=6, classes=7, window=128, seed=0, **settings.options)
+    wiring = {"sensor": (0, 0, 0, 1, 1, 1)} if name in SEVERAL_SENSORS else {}
+    make_model(name, channels=6, classes=7, window=128, seed=0, **wiring, **settings.options)
