@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgehar.align.delay import least_delay, recorded_delays
+from edgehar.align.watch import ClockWatch
 from edgehar.calibration import Calibration, calibration_extra, correction
 from edgehar.label_keys import TypedLabels
 from edgehar.live import Stop, chunks_until
@@ -21,11 +23,15 @@ from edgehar.types import Chunk
 
 @dataclass(slots=True)
 class Captured:
-    """What is known of one stream so far. `counts`: what its source received, refused and lost, by cause."""
+    """What is known of one stream so far. `counts`: what its source received, refused and lost, by cause.
+
+    `clock`: how its device's clock runs against the host's.
+    """
 
     source: Source
     tally: StreamTally = field(default_factory=StreamTally)
     newest: Chunk | None = None
+    clock: ClockWatch = field(default_factory=ClockWatch)
 
     @property
     def counts(self) -> Counter[str]:
@@ -67,6 +73,9 @@ class Capture:
                 await stack.enter_async_context(captured.source)
             specs = {name: captured.source.spec for name, captured in self.streams.items()}
             first = next(iter(specs.values()))
+            bases = {name: least_delay(captured.source) for name, captured in self.streams.items()}
+            for name, base in bases.items():
+                self.streams[name].clock.base = base
             for name, calibration in self._calibrations.items():
                 correction(calibration, specs[name])
             writer = stack.enter_context(
@@ -77,7 +86,7 @@ class Capture:
                     session=self._about.get("session") or first.session_id,
                     placement=self._about.get("placement") or first.placement,
                     environment=self._about.get("environment", ""),
-                    extra=calibration_extra(self._calibrations, list(specs)),
+                    extra={**calibration_extra(self._calibrations, list(specs)), **recorded_delays(bases)},
                 )
             )
             copies = [asyncio.create_task(self._copy(name, writer, stop)) for name in self.streams]
@@ -101,6 +110,7 @@ class Capture:
                     tee.write(chunk)
                     captured.tally.add(chunk)
                     captured.newest = chunk
+                    captured.clock.push(chunk)
         finally:
             tee.finish()
 

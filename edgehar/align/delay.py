@@ -108,6 +108,12 @@ def parse_delay(text: str) -> tuple[str, LeastDelay]:
     return name, LeastDelay(round(low * unit), round(high * unit), "given")
 
 
+def least_delay(source: object) -> LeastDelay:
+    """What a source knows of its link's least delay, by its attribute of this name; most know nothing."""
+    told = getattr(source, "least_delay", None)
+    return told if isinstance(told, LeastDelay) else UNKNOWN
+
+
 def recorded_delays(bases: Mapping[str, LeastDelay]) -> dict[str, str]:
     """A recording's metadata that says the least delays of its streams' links, where something is known."""
     return {f"{RECORDED}{name}": base.to_text() for name, base in bases.items() if base != UNKNOWN}

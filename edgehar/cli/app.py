@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "data": "edgehar.cli.data:data",
     "record": "edgehar.cli.record:record",
     "replay": "edgehar.cli.replay:replay",
+    "align": "edgehar.cli.align:align",
     "train": "edgehar.cli.train:train",
     "evaluate": "edgehar.cli.evaluate:evaluate",
     "compress": "edgehar.cli.compress:compress",

@@ -76,8 +76,10 @@ def record(
     capture = Capture(sources, out, about, label=label, typed=typed, duration_s=duration, calibrations=calibrations)
     interrupted = asyncio.run(_record(capture, typed))
     if as_json:
+        from edgehar.align.told import told_fit
+
         streams = {
-            name: {**stream_summary(captured.tally), "counts": captured.counts}
+            name: {**stream_summary(captured.tally), "counts": captured.counts, "clock": told_fit(captured.clock.fit)}
             for name, captured in capture.streams.items()
         }
         typer.echo(json.dumps({"recording": str(out), "interrupted": interrupted, "streams": streams}))
@@ -126,12 +128,14 @@ async def _show(capture: Capture, typed: TypedLabels | None) -> None:
 
 
 def _told(captured: Captured) -> str:
-    """One stream: the common line, where frames were lost, and what the radio said last."""
+    """One stream: the common line, where frames were lost, how its clock runs, and what the radio said last."""
     from edgehar.tally import describe
 
     counts = {str(cause).replace("_", " "): n for cause, n in captured.counts.items() if cause != "frames"}
     lost = [f"{cause} {n}" for cause, n in sorted(counts.items())]
-    return ", ".join([describe(captured.tally), *lost, *_radio(captured.newest)])
+    fit = captured.clock.fit
+    clock = [] if fit is None else [fit.describe()]
+    return ", ".join([describe(captured.tally), *lost, *clock, *_radio(captured.newest)])
 
 
 def _radio(newest: Any) -> list[str]:

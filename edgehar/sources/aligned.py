@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from edgehar.align.aligner import WAIT_NS, Aligner
-from edgehar.align.delay import UNKNOWN, LeastDelay
+from edgehar.align.delay import LeastDelay, least_delay
 from edgehar.align.tap import Tap
 from edgehar.align.tap_search import TapSearch
 from edgehar.contract import Contract
@@ -113,9 +113,3 @@ class AlignedSource:
             if label:
                 return label
         return ""
-
-
-def least_delay(source: Source) -> LeastDelay:
-    """What a source knows of its link's least delay; most know nothing."""
-    told = getattr(source, "least_delay", None)
-    return told if isinstance(told, LeastDelay) else UNKNOWN
