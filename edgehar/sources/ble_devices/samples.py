@@ -78,16 +78,19 @@ class SampleStream:
         )
 
     def push(
-        self, x: ArrayLike, host_ns: int, *, ticks: int = 0, number: int = 0, clipped: ArrayLike = False
+        self, x: ArrayLike, host_ns: int, *, ticks: int = 0, number: int = 0, clipped: NDArray[np.bool_] | None = None
     ) -> list[Chunk]:
         """One packet, x [n, c], n > 0. ticks, number: what `timing` wants; clipped [n]: at the end of the range."""
         values = np.array(x, np.float32)
-        broken = np.isinf(values).any(axis=1)
-        values[broken] = np.nan
-        if broken.any():
+        if np.isinf(values).any():
+            broken = np.isinf(values).any(axis=1)
+            values[broken] = np.nan
             self.counts[Cause.VALUE] += int(broken.sum())
-        flags = np.where(np.broadcast_to(clipped, len(values)), Flag.CLIPPED, Flag.NONE).astype(np.uint16)
-        flags[0] |= np.uint16(Flag.GAP_BEFORE if self._gap else 0)
+        flags = np.zeros(len(values), np.uint16)
+        if clipped is not None:
+            flags[clipped] = np.uint16(Flag.CLIPPED)
+        if self._gap:
+            flags[0] |= np.uint16(Flag.GAP_BEFORE)
         self._gap = False
         self._held.append((values, flags, host_ns, ticks, number))
         if self._timing is None:
