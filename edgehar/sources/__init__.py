@@ -25,14 +25,21 @@ SOURCES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+WORN = {"imu", "ble"}  # motion sensors, which have units of their own
+
 
 def open_source(address: str | SourceUri, *, expected: StreamSpec | None = None) -> Source:
     """The source that `address` names, not yet entered.
 
-    `expected` is the stream that the bundle's contract asks for; formats that carry no units of their own (CSV)
-    are read as that. Raises UsageError for an address that makes no sense, MissingError for what is not there.
+    `expected` is the stream that the bundle's contract asks for; formats that carry no units of their own (CSV) are
+    read as that, and motion sensors are asked for its rate and seen in its units. Raises UsageError for an address that
+    makes no sense, MissingError for what is not there.
     """
     uri = address if isinstance(address, SourceUri) else SourceUri.parse(address)
     factory = resolve("sources", SOURCES, uri.scheme)
     source: Source = factory(uri, expected)
+    if expected is not None and uri.scheme in WORN:
+        from edgehar.sources.as_asked import AsAsked
+
+        return AsAsked(source, expected)
     return source

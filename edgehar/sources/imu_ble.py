@@ -26,10 +26,10 @@ KEYS = ("device", "rate_hz", "accel", "gyro", "placement", "session", "adapter",
 
 
 def from_uri(uri: SourceUri, expected: StreamSpec | None) -> BleSource:
-    """Keys: device=KIND (where the advertisement does not tell), rate_hz, accel (g), gyro (dps), placement, session,
-    adapter=hci1, patience_s (to find and start it), reopen_s (to find it again when it was lost; 0: for ever).
+    """Keys: device=KIND (where the advertisement does not tell), rate_hz (default: the bundle's), accel (g),
+    gyro (dps), placement, session, adapter=hci1, patience_s (to find and start it), reopen_s (to find it again when it
+    was lost; 0: for ever).
     """
-    del expected  # a sensor is what it is; the contract is checked where the two meet
     uri.only(*KEYS)
     if not uri.locator:
         raise UsageError(
@@ -41,7 +41,7 @@ def from_uri(uri: SourceUri, expected: StreamSpec | None) -> BleSource:
     named = uri.word("device", "")
     wanted = Wanted(uri.locator, known, kind_called(named, known) if named else None)
     choice = Choice(
-        rate_hz=uri.number("rate_hz", 0.0, low=0.0, high=100_000.0),
+        rate_hz=uri.number("rate_hz", 0.0 if expected is None else expected.rate_hz, low=0.0, high=100_000.0),
         accel_range_g=uri.integer("accel", 0),
         gyro_range_dps=uri.integer("gyro", 0),
         session_id=uri.word("session", ""),

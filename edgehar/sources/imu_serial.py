@@ -35,7 +35,7 @@ def from_uri(uri: SourceUri, expected: StreamSpec | None) -> ImuFrameSource | Im
         )
     placement = uri.word("placement", "")
     columns = uri.word("columns", "")
-    rate_hz = uri.number("rate_hz", 0.0, low=0.0, high=2000.0)
+    rate_hz = uri.number("rate_hz", 0.0, low=0.0, high=10_000.0)
     link: ByteLink = SerialLink(uri.locator, uri.integer("baud", DEFAULT_BAUD, low=300))
     raw = Path(uri.word("raw", "")) if uri.word("raw", "") else None
     patience_s = uri.number("patience_s", PATIENCE_S, low=0.1)
