@@ -49,7 +49,8 @@ def test_a_simulated_room_is_recorded_with_its_labels_and_its_mark(tmp_path):
 @pytest.mark.slow
 def test_a_simulated_board_is_examined_and_recorded(tmp_path):
     pytest.importorskip("serial")
-    done = shell(LINES["virtual.md"][1].replace("&\n", "&\nsleep 3\n") + "wait\n", tmp_path)
+    there = "until [ -e board ]; do sleep 0.1; done"
+    done = shell(LINES["virtual.md"][1].replace("&\n", f"&\n{there}\n") + "kill $!\n", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "is SIMULATED" in done.stdout
     assert "SIMULATED" in done.stderr
