@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
 
+from edgehar.align.delay import LeastDelay, ble_delay
 from edgehar.errors import EdgeHarError, MissingError, Reason, UsageError
 from edgehar.sources.ble import bluez
 from edgehar.sources.ble.choose import AUTO, Wanted
@@ -86,6 +87,11 @@ class BleSource:
                 hint="open the source before asking",
             )
         return spec
+
+    @property
+    def least_delay(self) -> LeastDelay:
+        """A notification waits for the connection's next event; BlueZ does not say how far apart these are."""
+        return ble_delay()
 
     @property
     def counts(self) -> Counter[str]:

@@ -6,6 +6,7 @@ from edgehar.align.delay import (
     UNKNOWN,
     LeastDelay,
     ble_delay,
+    least_delay,
     parse_delay,
     parse_duration_ns,
     recorded_delays,
@@ -66,3 +67,10 @@ def test_what_a_recording_keeps_reads_back(delay):
 def test_a_recording_says_only_what_is_known():
     assert recorded_delays({"a": UNKNOWN, "b": LeastDelay(1, 2, "given")}) == {"least_delay.b": "1 2 given"}
     assert LeastDelay.from_text("") == LeastDelay.from_text("1 2") == UNKNOWN
+
+
+def test_a_bluetooth_sensor_says_what_its_link_may_hold_back():
+    from edgehar.sources.imu_ble import BleSource
+
+    assert least_delay(BleSource()) == ble_delay()
+    assert least_delay(object()) == UNKNOWN
