@@ -65,6 +65,10 @@ class TagLife:
         """A write to the control characteristic."""
         self._steps.append(b"W" + sized(raw))
 
+    def write_meanwhile(self, raw: bytes) -> None:
+        """The same, while the next message is on its way to the link."""
+        self._steps.append(b"M" + sized(raw))
+
     def log(self, text: str, level: int = 3) -> None:
         """The firmware logs a line."""
         self._steps.append(b"L" + bytes([level]) + sized(text.encode()))

@@ -179,7 +179,36 @@ def test_a_lost_connection_that_the_queue_bridges_costs_no_sample(core):
     assert heard.seq == list(range(n))
     assert np.array_equal(heard.x, X[:n])
     assert not heard.losses.losses
-    assert len(heard.of(ImuHello)) >= 2  # the host that comes back is told everything anew
+
+
+def test_a_host_that_comes_back_is_told_everything_anew(core):
+    life = TagLife(IDENTITY)
+    for at_us in (0, 100_000):
+        life.link(room_ble(MTU))
+        life.poll(at_us)
+        life.link(room_ble(185))  # a new MTU is no new host
+        life.poll(at_us + 1)
+        life.link(0)
+        life.poll(at_us + 2)
+    kinds = [type(message) for message in packets(life, core).messages]
+    assert kinds == [ImuHello, ImuHeartbeat] * 2
+
+
+def test_what_the_link_had_no_room_for_comes_the_next_time_and_in_order(core):
+    life = TagLife(IDENTITY)
+    life.link(room_ble(MTU))
+    for at_us in range(4):
+        life.poll(at_us, at_us % 2)
+    life.log("x" * 80)
+    life.poll(4, 0)
+    life.write(b"hello")
+    life.poll(5)
+    life.poll(SECOND_US + 4, 0)
+    life.poll(SECOND_US + 5)
+    heard = packets(life, core)
+    kinds = [type(message) for message in heard.messages]
+    assert kinds == [ImuHello, ImuHeartbeat, LogLine, ImuHello, Reply, ImuHeartbeat]
+    assert heard.of(LogLine)[0].text == "x" * 80
 
 
 def test_samples_that_nobody_asked_for_wait_and_do_not_hold_up_the_rest(core):
@@ -373,6 +402,53 @@ def test_the_simulated_mark_the_battery_and_the_log_reach_the_host(core):
 def test_a_tag_that_cannot_work_is_refused_at_its_start(identity, queue, core):
     raw = core("sanitized")(TagLife(identity, queue_samples=queue).script)
     assert answers(raw)[0] == b"refused"
+
+
+def test_a_hello_that_becomes_due_while_samples_are_sent_stands_before_those_it_is_about(core):
+    life = TagLife(IDENTITY)
+    life.link(room_ble(MTU))
+    life.poll(0)
+    life.samples(X[:50], 0)
+    life.write_meanwhile(b"axes 5")
+    life.poll(SECOND_US // 2)
+    heard = packets(life, core)
+    kinds = [type(message) for message in heard.messages[2:]]
+    assert kinds == [ImuSamples, ImuHello, Reply, ImuSamples, ImuSamples]
+    assert np.array_equal(heard.x, np.concatenate([X[:18], rotate(X[18:50], 5)]))
+
+
+def test_a_stamp_ahead_of_the_clock_is_no_old_one(core):
+    life = TagLife(IDENTITY)
+    life.link(room_ble(MTU))
+    life.samples(X[:1], 105_000)
+    life.poll(100_000)
+    life.samples(X[1:2], 115_000)
+    life.poll(120_000)
+    life.poll(145_000)
+    assert [len(samples.x) for samples in packets(life, core).of(ImuSamples)] == [2]
+
+
+def test_samples_that_no_other_can_join_wait_no_longer(core):
+    life = TagLife(IDENTITY)
+    life.link(room_ble(MTU))
+    life.samples(X[:2], 0)
+    life.samples(X[2:4], 2 * PERIOD_US, lost=2)  # numbers are missing, though the clock does not say so
+    life.poll(3 * PERIOD_US)
+    assert [(s.seq, len(s.x)) for s in packets(life, core).of(ImuSamples)] == [(0, 2)]
+
+
+def test_samples_that_come_meanwhile_push_out_those_behind_a_gap_and_not_the_gap(core):
+    life = TagLife(IDENTITY, queue_samples=6)
+    life.link(room_ble(MTU))
+    life.poll(0)
+    life.samples(X[:3], 0)
+    life.samples(X[3:6], 8 * PERIOD_US, lost=5)
+    life.poll(SECOND_US // 2, meanwhile=2)
+    life.poll(2 * SECOND_US)
+    life.poll(4 * SECOND_US)
+    heard = packets(life, core)
+    assert heard.seq == [0, 1, 2, 10, 11, 12]
+    assert heard.losses.losses == {Loss.SENSOR: 5, Loss.QUEUE: 2}
 
 
 @pytest.mark.parametrize("queue", [1, 4, 5])

@@ -4,8 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,38 +11,18 @@ import edgehar
 from edgehar.boards.flash.chips import CHIPS
 from edgehar.boards.flash.nvs import FORMAT, NAMESPACE
 from edgehar.boards.flash.partitions import table_from_csv
-from edgehar.boards.targets import WARNINGS
 from edgehar.wire.codec import FrameDecoder
 from edgehar.wire.messages import Link, Role
-from tests.firmware.glue import COMMON, ESP32, FAKE, GLUE, MAIN, SOURCES
+from tests.firmware.glue import ESP32, GLUE, MAIN, SOURCES
+from tests.firmware.tidy import tidy_glue
 
-XTENSA = {"esp32", "esp32s2", "esp32s3"}
-CHECKS = "-*,clang-diagnostic-*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*,bugprone-*"
-NOT_OURS = "-bugprone-easily-swappable-parameters,-bugprone-signed-bitwise,-bugprone-signed-char-misuse"
-WARN = [option for option in WARNINGS if option != "-Werror"]  # the checker has its own
 VERSIONS = [(5, 2), (5, 5), (6, 0)]
+INCLUDES = (ESP32, MAIN)
 
 
 def tidy(chip, version=(5, 5), *defines, sources=SOURCES):
-    """What clang-tidy says of `sources` for `chip` and a version of ESP-IDF; "" where all is well."""
-    beside = Path(sys.executable).with_name("clang-tidy")
-    program = str(beside) if beside.exists() else shutil.which("clang-tidy")
-    if program is None:
-        pytest.skip("clang-tidy is not installed: pip install clang-tidy")
-    target = "xtensa" if chip in XTENSA else "riscv32"
-    chosen = [f"-DFAKE_{chip.upper()}", f"-DFAKE_IDF_MAJOR={version[0]}", f"-DFAKE_IDF_MINOR={version[1]}"]
-    flags = [f"--target={target}", "-std=gnu17", "-ffreestanding", "-nostdlibinc", *WARN, *chosen]
-    flags += [*(f"-D{name}" for name in defines), f"-I{FAKE / 'include'}", f"-I{COMMON}"]
-    flags += [f"-I{ESP32}", f"-I{MAIN}"]
-    flags += ["-isystem", str(FAKE / "libc")]
-    command = [program, "--quiet", f"--checks={CHECKS},{NOT_OURS}", "--warnings-as-errors=*", *map(str, sources)]
-    done = subprocess.run(
-        [*command, "--", *flags],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout + done.stderr if done.returncode else ""
+    """What clang-tidy says of the board's sources for `chip` and a version of ESP-IDF; "" where all is well."""
+    return tidy_glue(chip, version, *defines, sources=sources, includes=INCLUDES)
 
 
 @pytest.mark.parametrize("chip", [chip.name for chip in CHIPS])

@@ -18,6 +18,7 @@ from tests.firmware.tag_glue import (
 )
 
 TAG = (*WIRED, *PROVISIONED)
+SPARSE = ("-DWITHOUT_BMI270", "-DCONFIG_EDGEHAR_BATTERY_GPIO=-1")
 LISTENED = (*TAG, "run 1000", "connect 247", *HEARD)
 
 
@@ -201,7 +202,7 @@ def test_another_chip_is_named(tag):
 def test_a_bmi270_without_its_file_names_the_next_command(tag):
     life = tag(
         *("sensor bmi270 68", *PROVISIONED, "run 1000", "connect 247", *HEARD, "run 200"),
-        options=("-DWITHOUT_BMI270",),
+        options=SPARSE,
     )
     assert any("edgehar firmware build imu_ble --bmi270" in line.text for line in life.all(LogLine))
     assert life.all(ImuSamples) == []
@@ -280,7 +281,7 @@ def test_bluetooth_that_does_not_start_ends_in_a_panic(tag):
 
 
 def test_a_battery_that_nobody_measures_has_no_service(tag):
-    life = tag(*LISTENED, "run 200", options=("-DCONFIG_EDGEHAR_BATTERY_GPIO=-1",))
+    life = tag(*LISTENED, "run 200", options=SPARSE)
     assert not [line for line in life.said("characteristic ") if line.split()[1] == "19"]
     assert life.all(ImuHello)[-1].battery_percent == 255
 

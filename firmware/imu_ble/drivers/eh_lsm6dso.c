@@ -42,7 +42,7 @@ static const EhImuChoice gyro_ranges[] = {{125, 1}, {250, 0}, {500, 2}, {1000, 4
 static uint32_t period_ns(uint8_t rate_code, int8_t freq_fine)
 {
     const uint32_t shift = 10u - rate_code; /* 12.5 Hz: over 512 */
-    const uint64_t base_mhz = (uint64_t)(6667000 + 10000 * (int32_t)freq_fine); /* 0.0015 x 6667 Hz = 10.0005 Hz */
+    const uint32_t base_mhz = (uint32_t)(6667000 + 10000 * (int32_t)freq_fine); /* 0.0015 x 6667 Hz = 10.0005 Hz */
     return (uint32_t)(((uint64_t)1000000000000u << shift) / base_mhz);
 }
 
@@ -183,9 +183,9 @@ static EhImuFault mean(EhImu *imu, uint8_t fresh, uint8_t reg, int32_t means[3])
 static EhImuFault moved(EhImu *imu, uint8_t test, uint8_t fresh, uint8_t reg, int32_t low, int32_t high)
 {
     int32_t before[3], after[3];
-    EhImuFault fault;
     eh_imu_wait(imu, SETTLE_US);
-    if ((fault = mean(imu, fresh, reg, before)) != EH_IMU_OK) {
+    EhImuFault fault = mean(imu, fresh, reg, before);
+    if (fault != EH_IMU_OK) {
         return fault;
     }
     if (!eh_imu_put(imu, CTRL5_C, test)) {

@@ -1,0 +1,52 @@
+"""The ESP-IDF glue, type-checked for the chips' processors against the fake's headers."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from edgehar.boards.targets import WARNINGS
+from tests.firmware.core_cases import COMMON, HOST_TESTS
+
+FAKE = HOST_TESTS / "fake_idf"
+XTENSA = {"esp32", "esp32s2", "esp32s3"}
+CHECKS = "-*,clang-diagnostic-*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*,bugprone-*"
+NOT_OURS = "-bugprone-easily-swappable-parameters,-bugprone-signed-bitwise,-bugprone-signed-char-misuse"
+WARN = [option for option in WARNINGS if option != "-Werror"]  # the checker has its own
+
+
+def tidy_glue(
+    chip: str,
+    version: tuple[int, int],
+    *defines: str,
+    sources: Iterable[Path],
+    includes: Iterable[Path],
+    paths: bool = True,
+) -> str:
+    """What clang-tidy says of `sources` for `chip` and a version of ESP-IDF; "" where all is well.
+
+    `paths`: follow every path through the code, too, which takes long where there are many.
+    """
+    beside = Path(sys.executable).with_name("clang-tidy")
+    program = str(beside) if beside.exists() else shutil.which("clang-tidy")
+    if program is None:
+        pytest.skip("clang-tidy is not installed: pip install clang-tidy")
+    target = "xtensa" if chip in XTENSA else "riscv32"
+    chosen = [f"-DFAKE_{chip.upper()}", f"-DFAKE_IDF_MAJOR={version[0]}", f"-DFAKE_IDF_MINOR={version[1]}"]
+    flags = [f"--target={target}", "-std=gnu17", "-ffreestanding", "-nostdlibinc", *WARN, *chosen]
+    flags += [*(f"-D{name}" for name in defines), *(f"-I{path}" for path in (FAKE / "include", COMMON, *includes))]
+    flags += ["-isystem", str(FAKE / "libc")]
+    command = [
+        program,
+        "--quiet",
+        f"--checks={CHECKS},{NOT_OURS}{'' if paths else ',-clang-analyzer-*'}",
+        "--warnings-as-errors=*",
+        *map(str, sources),
+    ]
+    done = subprocess.run([*command, "--", *flags], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr if done.returncode else ""
