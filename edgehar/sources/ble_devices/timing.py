@@ -13,8 +13,8 @@ S_NS = 1_000_000_000
 FOLLOW = 1 / 16  # share of a packet's deviation by which the estimate of the sampling period follows
 MOST_OFF = 0.1  # a device's true rate is this near to the one that it names
 SLACK = 0.25  # of a packet: irregular times up to this are no loss
-ALPHA = 1 / 16  # alpha-beta filter of arrival times
-BETA = ALPHA**2 / (2 - ALPHA)  # the steadiest for that alpha (Benedict and Bordner, IRE Trans. AC-7, 1962)
+MEMORY_S = 0.64  # of the alpha-beta filter of arrival times: many connection events
+MOST_ALPHA = 1 / 16
 ARRIVAL_OFF = 0.25  # rates of devices without a clock are kept less well
 SILENCE_NS = S_NS
 SILENT_PERIODS = 10
@@ -114,6 +114,9 @@ class ArrivalClock:
 
     def __init__(self, rate_hz: float) -> None:
         self._nominal_ns = self._period_ns = S_NS / rate_hz
+        self._alpha = min(1 / (MEMORY_S * rate_hz), MOST_ALPHA)
+        # The steadiest for that alpha (Benedict and Bordner, IRE Trans. AC-7, 1962).
+        self._beta = self._alpha**2 / (2 - self._alpha)
         self._base_ns = 0
         self._t_ns: float | None = None  # of the newest sample, since the base
         self._newest_ns = 0
@@ -140,8 +143,8 @@ class ArrivalClock:
         else:
             late_ns = arrived_ns - self._t_ns - self._period_ns
             # A burst must not turn time back, nor stop it.
-            self._t_ns += max(self._period_ns + ALPHA * late_ns, self._period_ns / 8)
+            self._t_ns += max(self._period_ns + self._alpha * late_ns, self._period_ns / 8)
             least, most = (self._nominal_ns * (1 + sign * ARRIVAL_OFF) for sign in (-1, 1))
-            self._period_ns = min(max(self._period_ns + BETA * late_ns, least), most)
+            self._period_ns = min(max(self._period_ns + self._beta * late_ns, least), most)
         self._newest_ns = max(self._base_ns + round(self._t_ns), self._newest_ns + 1)
         return self._newest_ns
