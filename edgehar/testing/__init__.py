@@ -1,4 +1,4 @@
-"""`check_*` functions: what every source, sink, runtime and meter must do. Call them in the tests of a new one."""
+"""`check_*` functions: what every source, Bluetooth LE sensor, sink, runtime and meter must do. Call them in its tests."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgehar.errors import InputError, Reason
 from edgehar.sources.ble_devices.base import Advertised, Choice, Read, Step, Subscribe
-from edgehar.sources.ble_devices.samples import ACCEL, GYRO, RADPS, SampledDevice, SampleStream
+from edgehar.sources.ble_devices.samples import ACCEL, GYRO, RADPS, SampledDevice, SampleStream, floats
 from edgehar.sources.ble_devices.timing import ArrivalClock
 from edgehar.types import Chunk
 from edgehar.wire.frames import Cause
@@ -60,7 +60,7 @@ class ArduinoScience(SampledDevice):
             return []
         if len(value) != TRIPLE_BYTES:
             return self._samples.refuse(Cause.LENGTH)
-        triple = np.frombuffer(value, "<f4").astype(np.float64)
+        triple = floats(value)
         waiting, self._waiting = self._waiting, None
         if uuid == ACCELERATION:
             self._waiting = triple, host_ns

@@ -17,7 +17,7 @@ import numpy as np
 
 from edgehar.errors import InputError, Reason
 from edgehar.sources.ble_devices.base import Advertised, Choice, Step, Subscribe, Write
-from edgehar.sources.ble_devices.samples import ACCEL, G_MPS2, GYRO, RADPS, SampledDevice, SampleStream, nearest
+from edgehar.sources.ble_devices.samples import ACCEL, G_MPS2, GYRO, RADPS, SampledDevice, SampleStream, floats, nearest
 from edgehar.sources.ble_devices.timing import PacketClock
 from edgehar.types import Chunk
 from edgehar.wire.frames import Cause
@@ -127,6 +127,6 @@ class Movesense(SampledDevice):
         count, rest = divmod(len(content) - TIME_BYTES, stride)
         if rest or count < 1:
             return self._samples.refuse(Cause.LENGTH)
-        triples = np.frombuffer(content, "<f4", offset=TIME_BYTES).reshape(self._blocks, count, 3).astype(np.float64)
+        triples = floats(content, TIME_BYTES).reshape(self._blocks, count, 3)
         x = np.concatenate([triples[0] / G_MPS2, *(triples[1:] * RADPS)], axis=1)
         return self._samples.push(x, host_ns, ticks=int.from_bytes(content[:TIME_BYTES], "little"))

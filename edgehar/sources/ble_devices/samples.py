@@ -24,6 +24,7 @@ __all__ = [
     "UNNUMBERED",
     "SampleStream",
     "SampledDevice",
+    "floats",
     "nearest",
     "saturated",
 ]
@@ -176,6 +177,12 @@ def nearest(wanted: float, has: Sequence[float], otherwise: float) -> float:
     (50, 100)
     """
     return min(has, key=lambda value: (abs(value - wanted), -value)) if wanted else otherwise
+
+
+def floats(value: bytes, offset: int = 0) -> NDArray[np.float64]:
+    """The float32 LE that `value` holds from `offset` on."""
+    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+        return np.frombuffer(value, "<f4", offset=offset).astype(np.float64)
 
 
 def saturated(raw: NDArray[np.int16]) -> NDArray[np.bool_]:

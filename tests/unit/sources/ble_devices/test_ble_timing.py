@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgehar.sources.ble_devices.base import Choice
-from edgehar.sources.ble_devices.samples import ACCEL, SampleStream, nearest
+from edgehar.sources.ble_devices.samples import ACCEL, SampleStream, floats, nearest
 from edgehar.sources.ble_devices.timing import ArrivalClock, PacketClock
 
 S_NS = 1_000_000_000
@@ -94,3 +94,8 @@ def test_a_silence_does_not_spoil_the_measured_rate():
 
 def test_the_larger_of_two_that_are_as_near():
     assert nearest(6, (4, 8), 0) == 8
+
+
+def test_a_signalling_nan_is_a_nan_without_a_warning(recwarn):
+    assert np.isnan(floats(bytes.fromhex("0100807f"))).all()
+    assert not list(recwarn)
