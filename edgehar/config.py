@@ -3,6 +3,8 @@
 [run]
 bundle = "kitchen.edgehar"        # relative to the file
 source = "replay:walk.mcap"       # files in addresses: relative to where edgehar runs
+# sources = ["wrist=ble:WRIST", "leg=ble:LEG"]    # instead, for a bundle with several sensors
+# base = ["wrist=12ms"]           # as --base; also align = "tap" and wait = "300ms"
 sinks = ["console", "jsonl:decisions.jsonl"]
 runtime = "numba"
 speed = 1.0
@@ -28,6 +30,10 @@ class RunSettings(BaseModel):
 
     bundle: str | None = None
     source: str | None = None
+    sources: tuple[str, ...] = Field(default=(), strict=False)
+    base: tuple[str, ...] = Field(default=(), strict=False)
+    align: str | None = None
+    wait: str | None = None
     sinks: tuple[str, ...] = Field(default=(), strict=False)
     runtime: str | None = None
     speed: Annotated[float, Field(ge=0, strict=False)] | None = None

@@ -36,13 +36,18 @@ class Judged:
     """One decision with what lies behind it: device times of the window's first and last sample, and the scores.
 
     For a gap the span reaches from the last sample before to the first one after it, and the logits are NaN. Of a
-    bundle with several sensors the scores are those of the head that spoke; `activity.sensors` says which.
+    bundle with several sensors the scores are those of the head that spoke: `sensors` are whom it listens to.
     """
 
     activity: Activity
     t0_dev_ns: int
     t1_dev_ns: int
     scores: Scores
+
+    @property
+    def sensors(self) -> tuple[str, ...]:
+        """Which sensors the decision rests on; empty where there is one, or none had enough to say."""
+        return self.activity.sensors
 
 
 class Pipeline:

@@ -41,7 +41,8 @@ def run_bundle(
 
         settings = load_settings(config).run
         bundle = bundle or (Path(settings.bundle) if settings.bundle else None)
-        source = source or ([settings.source] if settings.source else None)
+        source = source or list(settings.sources) or ([settings.source] if settings.source else None)
+        base, align, wait = base or settings.base, align or settings.align, wait or settings.wait
         sink = sink or list(settings.sinks)
         speed = settings.speed if speed is None else speed
         runtime = runtime or settings.runtime

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,8 @@ def open_sensors(
             hint="leave --speed out",
         )
     bases = dict(parse_delay(text) for text in base)
+    if align == TAP and not unhurried:
+        sys.stderr.write("hold the sensors together, knock three times, keep them still for two seconds\n")
     source: AlignedSource = AlignedSource(
         {uri.name: open_source(uri, expected=_expected(contract, uri.name)) for uri in uris},
         contract,

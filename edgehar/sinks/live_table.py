@@ -72,6 +72,9 @@ class LiveTable:
         table.add_column("probability", min_width=BAR + 6)
         if self._truth:
             table.add_column("truth")
+        several = any(activity.sensors for activity, _ in self._rows)
+        if several:
+            table.add_column("sensors")
         table.add_column("status")
         table.add_column("coverage", justify="right")
         table.add_column("latency", justify="right")
@@ -85,6 +88,8 @@ class LiveTable:
                 cells.append(
                     Text(truth or "?", style="green" if truth == activity.label else "red" if truth else "dim")
                 )
+            if several:
+                cells.append("+".join(activity.sensors))
             cells += [
                 Text(activity.status.value, style=STYLES[activity.status]),
                 f"{100 * activity.coverage:.0f} %",

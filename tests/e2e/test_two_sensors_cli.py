@@ -81,6 +81,15 @@ def test_the_summary_says_how_the_clocks_run_and_what_is_not_known(bundle, capsy
     assert "give --base" in err
 
 
+def test_a_settings_file_names_the_sensors(bundle, tmp_path, capsys):
+    settings = tmp_path / "edgehar.toml"
+    lines = [f"bundle = {str(bundle)!r}", f"sources = ['{WRIST}', '{LEG}']", "base = ['wrist=0ms', 'leg=1..3ms']"]
+    settings.write_text("\n".join(["[run]", *lines, "speed = 0", ""]))
+    code, out, err = run(capsys, "--config", settings, "--json")
+    assert code == 0, err
+    assert decided(out)[1]["sensors"]["bound_ms"] == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

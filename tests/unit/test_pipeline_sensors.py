@@ -64,7 +64,7 @@ def judged(chunk, edges=()):
 
 def test_the_head_of_all_sensors_speaks_while_all_are_there():
     found = judged(stream(200))
-    assert {j.activity.sensors for j in found} == {NAMES}
+    assert {j.sensors for j in found} == {j.activity.sensors for j in found} == {NAMES}
     assert {j.activity.coverage for j in found} == {1.0}
     assert all(j.scores.logits.shape == (K,) for j in found)
 

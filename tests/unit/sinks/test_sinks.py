@@ -128,3 +128,18 @@ def test_a_path_that_cannot_be_written_is_named(tmp_path):
 
     with pytest.raises(MissingError, match=r"x\.jsonl"):
         asyncio.run(go())
+
+
+def test_the_table_says_which_sensors_a_decision_rests_on():
+    def shown(sensors):
+        async def go():
+            async with LiveTable(console=Console(file=io.StringIO(), width=120)) as table:
+                await table.emit(activity(sensors=sensors))
+                return table.render()
+
+        console = Console(file=io.StringIO(), width=120)
+        console.print(asyncio.run(go()))
+        return console.file.getvalue()
+
+    assert "wrist+leg" in shown(("wrist", "leg"))
+    assert "sensors" not in shown(())
