@@ -22,6 +22,7 @@ def evaluate(
     windows_of: Annotated[
         Path | None, typer.Option(help="Windows and labels of the same recordings in this other dataset.")
     ] = None,
+    without: Annotated[str, typer.Option(help="As if these of its sensors were lost: wrist.")] = "",
     allow_leaky: Annotated[
         bool, typer.Option("--allow-leaky", help="Test on training people too; the result is stamped LEAKY.")
     ] = False,
@@ -48,11 +49,14 @@ def evaluate(
             source,
             subjects=people,
             windows_of=cut_by,
+            without=[name.strip() for name in without.split(",") if name.strip()],
             allow_leaky=allow_leaky,
             runtime=runtime,
             progress=report,
         )
-    if forest:
+    if forest and without:
+        told["forest"] = {"absent": "it would hear the sensors that are lost"}
+    elif forest:
         told["forest"] = _forest(opened, cut_by or source, told["subjects"])
     typer.echo(json.dumps(told) if as_json else _text(told))
     if plot is not None:
@@ -115,7 +119,8 @@ def _text(told: dict[str, Any]) -> str:
                 f"{table['subject_spread']['worst']:.1f}",
             )
             rows.append((name, *figures, str(table["windows"])))
-    lines = [f"{told['model_id']} on {told['dataset']}, {len(told['subjects'])} people, {told['windows_at']}", ""]
+    lost = f" without {', '.join(told['without'])}" if "without" in told else ""
+    lines = [f"{told['model_id']}{lost} on {told['dataset']}, {len(told['subjects'])} people, {told['windows_at']}", ""]
     lines += columns(rows)
     if "absent" in forest:
         lines.append(f"no random forest: {forest['absent']}")

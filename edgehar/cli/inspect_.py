@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,7 +52,7 @@ def describe(bundle: Bundle, file_bytes: int) -> dict[str, Any]:
 def _lines(report: dict[str, Any]) -> list[str]:
     contract, decision, model = report["contract"], report["decision"], report["model"]
     rate = contract["rate_hz"]
-    sensors = ", ".join(f"{c} [{u}]" for c, u in zip(contract["channels"], contract["units"], strict=True))
+    channels = ", ".join(f"{c} [{u}]" for c, u in zip(contract["channels"], contract["units"], strict=True))
     shape = ", ".join(
         f"{k} {v}" for k, v in sorted(model.items()) if isinstance(v, int | float | str) and k != "family"
     )
@@ -62,7 +63,8 @@ def _lines(report: dict[str, Any]) -> list[str]:
             f"{contract['kind']}, {rate:g} Hz +-{100 * contract['rate_tolerance']:g} %, axes {contract['axes']}",
         ),
         ("placement", contract["placement"] or "any"),
-        ("channels", sensors),
+        ("sensors", _sensors(contract.get("sensors", ()))),
+        ("channels", channels),
         ("preprocess", " > ".join(op["op"] for op in report["preprocess"]) or "none"),
         ("delay", f"{contract['delay_samples']} samples ({1000 * contract['delay_samples'] / rate:g} ms)"),
         (
@@ -89,6 +91,11 @@ def _lines(report: dict[str, Any]) -> list[str]:
         )
     width = max(len(name) for name, _ in rows)
     return [report["model_id"], *(f"  {name.ljust(width)}  {value}" for name, value in rows if value)]
+
+
+def _sensors(sensors: Sequence[Mapping[str, Any]]) -> str:
+    """Who gives how many channels, where several do; one head hears them all, and one each of them alone."""
+    return ", ".join(f"{sensor['name']} ({len(sensor['channels'])} channels)" for sensor in sensors)
 
 
 def _integers(quant: dict[str, Any] | None) -> str:

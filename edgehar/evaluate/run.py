@@ -11,9 +11,9 @@ import numpy as np
 from edgehar.bundle import Bundle
 from edgehar.datasets.audit import LEAKY
 from edgehar.datasets.dataset import Dataset, RecordingRef
-from edgehar.datasets.worn import Worn, parse_sensors
 from edgehar.errors import InputError, LeakageError, Reason, UsageError
 from edgehar.evaluate.metrics import summarise
+from edgehar.evaluate.shown import Shown
 from edgehar.pipeline import Judged, Pipeline
 from edgehar.recording import Label
 from edgehar.runtimes import make_runtime
@@ -49,6 +49,7 @@ def evaluate_bundle(
     *,
     subjects: Sequence[str] = (),
     windows_of: Dataset | None = None,
+    without: Sequence[str] = (),
     allow_leaky: bool = False,
     runtime: str = "numba",
     progress: Progress | None = None,
@@ -58,10 +59,9 @@ def evaluate_bundle(
     Windows are taken at the bundle's hop; or where the recordings of the same names in `windows_of` were cut, which
     then give the labels too. A bundle that a session or a room was held out from is tested on those recordings of its
     dataset. Raises LeakageError when the bundle was trained on one of the subjects, unless `allow_leaky`, which stamps
-    LEAKY. Simulated recordings stamp SIMULATED.
+    LEAKY. Simulated recordings stamp SIMULATED. The sensors named in `without` are silent throughout.
     """
-    sensors = parse_sensors(bundle.manifest.provenance.get("sensors", ""))
-    worn = Worn.of(dataset, sensors) if sensors else None
+    shown = Shown.of(bundle, dataset, without)
     chosen = [] if subjects else held_out_recordings(bundle, dataset)
     if chosen:
         people, stamps = {recording.subject for recording in chosen}, list(bundle.manifest.stamps)
@@ -78,11 +78,11 @@ def evaluate_bundle(
             stamps.append(SIMULATED)
         if cut is None:
             pipeline = Pipeline(bundle, engine, clock=lambda: 0)
-            stream(pipeline, recording, recording.open().labels, codes, decisions, worn)
+            stream(pipeline, recording, recording.open().labels, codes, decisions, shown)
         elif recording.name in cut:
             twin = cut[recording.name]
             pipeline = Pipeline(bundle, engine, starts=_starts(recording, twin), clock=lambda: 0)
-            stream(pipeline, recording, twin.open().labels, codes, decisions, worn)
+            stream(pipeline, recording, twin.open().labels, codes, decisions, shown)
         else:
             not_cut += 1
         if progress is not None:
@@ -102,6 +102,7 @@ def evaluate_bundle(
         "windows_at": "the bundle's hop, free running" if windows_of is None else f"the windows of {windows_of.name}",
         "recordings_without_windows": not_cut,
         "runtime": runtime,
+        **({"without": list(without)} if without else {}),
         "stamps": stamps,
         **summary(decisions, bundle.manifest.labels),
     }
@@ -113,13 +114,13 @@ def stream(
     labels: Sequence[Label],
     codes: Mapping[str, int],
     decisions: Decisions,
-    worn: Worn | None = None,
+    shown: Shown | None = None,
 ) -> None:
-    """Push a whole recording, of it what is `worn`, and add its decisions."""
+    """Push a whole recording, or what is `shown` of it, and add its decisions."""
     source = recording.open()
     judged: list[Judged] = []
     for chunk in source.chunks():
-        pipeline.push(chunk if worn is None else worn.chunk(chunk))
+        pipeline.push(chunk if shown is None else shown.chunk(chunk))
         judged += pipeline.last_judged
     pipeline.flush()
     judged += pipeline.last_judged

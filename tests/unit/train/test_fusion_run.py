@@ -72,8 +72,23 @@ def test_the_bundle_is_of_two_sensors(out: Path, bundle: Bundle) -> None:
 
 def test_the_pipeline_that_ships_scores_as_training_said(dataset: Dataset, bundle: Bundle) -> None:
     found = evaluate_bundle(bundle, dataset)
-    assert found["accuracy"] == pytest.approx(bundle.evaluation["test"]["accuracy"], abs=2.0)
+    assert found["accuracy"] == pytest.approx(bundle.evaluation["test"]["accuracy"], abs=0.01)
     assert found["subjects"] == ["p4", "p5"]
+
+
+@pytest.mark.parametrize(("lost", "left"), [("wrist", "leg"), ("leg", "wrist")])
+def test_a_lost_sensor_leaves_the_other_ones_figures(dataset: Dataset, bundle: Bundle, lost: str, left: str) -> None:
+    found = evaluate_bundle(bundle, dataset, without=[lost])
+    assert found["without"] == [lost]
+    assert found["no_data"] == 0
+    assert found["accuracy"] == pytest.approx(bundle.evaluation["alone"][left]["accuracy"], abs=0.01)
+
+
+@pytest.mark.parametrize("without", [["ankle"], ["wrist", "leg"]])
+def test_a_bundle_cannot_lose_what_it_has_not(dataset: Dataset, bundle: Bundle, without: list[str]) -> None:
+    with pytest.raises(UsageError, match="cannot go without") as caught:
+        evaluate_bundle(bundle, dataset, without=without)
+    assert "wrist, leg" in caught.value.hint
 
 
 def test_a_run_resumes_with_its_sensors(dataset: Dataset, out: Path) -> None:
