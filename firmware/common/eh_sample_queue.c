@@ -203,7 +203,7 @@ void eh_sample_queue_done(EhSampleQueue *queue, int sent)
 
 EhSampleMark eh_sample_queue_mark(EhSampleQueue *queue)
 {
-    if (queue->count > 0 && queue->packed == 0) {
+    if (queue->count > 0) {
         pass_gap(queue);
     }
     return queue->mark;

@@ -237,23 +237,25 @@ static int send_due(EhTag *tag, uint8_t kind, uint64_t *due_us, uint64_t every_u
     return 1;
 }
 
-/* Replies and lines of log, their text cut to what the link takes; 0 where it had no room for one. */
+/* The note in `payload`, its text cut to what the link takes; 0 where it had no room. */
+static int send_note(EhTag *tag)
+{
+    if (offer(tag, tag->note_kind, tag->note_n < tag->room ? tag->note_n : tag->room) == EH_TAG_BUSY) {
+        return 0;
+    }
+    tag->note_n = 0;
+    return 1;
+}
+
+/* All replies and lines of log; 0 where the link had no room for one. */
 static int send_notes(EhTag *tag)
 {
-    for (;;) {
-        if (tag->note_n == 0) {
-            lock(tag);
-            tag->note_n = eh_notes_pop(&tag->notes, &tag->note_kind, tag->payload, sizeof tag->payload);
-            unlock(tag);
-        }
-        if (tag->note_n == 0) {
-            return 1;
-        }
-        if (offer(tag, tag->note_kind, tag->note_n < tag->room ? tag->note_n : tag->room) == EH_TAG_BUSY) {
-            return 0;
-        }
-        tag->note_n = 0;
-    }
+    do {
+        lock(tag);
+        tag->note_n = eh_notes_pop(&tag->notes, &tag->note_kind, tag->payload, sizeof tag->payload);
+        unlock(tag);
+    } while (tag->note_n > 0 && send_note(tag));
+    return tag->note_n == 0;
 }
 
 /* The oldest samples, if they are ripe. 1 where there may be more to do, 0 where there is not, -1 where the link had no
@@ -283,7 +285,7 @@ int eh_tag_poll(EhTag *tag, uint64_t now_us)
     if (tag->room == 0) {
         return 1;
     }
-    if (tag->note_n > 0 && !send_notes(tag)) { /* it holds the only buffer */
+    if (tag->note_n > 0 && !send_note(tag)) { /* it holds the only buffer */
         return 0;
     }
     for (;;) {

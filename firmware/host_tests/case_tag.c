@@ -12,6 +12,8 @@ static size_t link_room;     /* messages, or bytes of a cable, that the link tak
 static uint16_t unheard;     /* bits of kinds that nobody has asked for */
 static uint8_t intrudes;     /* samples that are measured while a message is on its way to the link */
 static uint64_t intrudes_us; /* and when */
+static size_t written_n;     /* what the host writes then */
+static uint8_t written[EH_LONGEST + 1u];
 static uint8_t bytes[EH_LONGEST + 1u];
 
 static size_t write_cable(void *context, const uint8_t *raw, size_t n)
@@ -25,9 +27,12 @@ static size_t write_cable(void *context, const uint8_t *raw, size_t n)
     return taken;
 }
 
-/* The sensor's task is not stopped while the link's task sends. */
+/* Neither the sensor's task nor the host's is stopped while the link's task sends. */
 static void intrude(void)
 {
+    const size_t n = written_n;
+    written_n = 0;
+    eh_tag_write(&tag, written, n);
     static const int16_t x[1][EH_SAMPLE_CHANNELS] = {{1, 2, 3, 4, 5, 6}};
     for (; intrudes > 0; intrudes--) {
         const EhSampleBatch batch = {
@@ -130,6 +135,7 @@ static void begin(void)
     on_cable = eh_take_u8();
     const size_t size = eh_take_u16();
     unheard = 0;
+    written_n = 0;
     eh_frame_out_init(&cable, write_cable, NULL);
     if (!eh_tag_init(&tag, &identity, &port, queue, size < QUEUE_SAMPLES ? size : QUEUE_SAMPLES)) {
         eh_answer((const uint8_t *)"refused", 7);
@@ -157,6 +163,9 @@ static int step(uint8_t what)
     case 'W':
         n = eh_take_bytes(bytes);
         eh_tag_write(&tag, bytes, n);
+        break;
+    case 'M':
+        written_n = eh_take_bytes(written);
         break;
     case 'L':
         n = eh_take_u8();

@@ -404,17 +404,23 @@ def test_a_tag_that_cannot_work_is_refused_at_its_start(identity, queue, core):
     assert answers(raw)[0] == b"refused"
 
 
-def test_a_hello_that_becomes_due_while_samples_are_sent_stands_before_those_it_is_about(core):
+@pytest.mark.parametrize(
+    ("at_us", "before", "kinds"),
+    [
+        (SECOND_US // 2, 18, [ImuSamples, ImuHello, Reply, ImuSamples, ImuSamples]),
+        (SECOND_US, 0, [ImuHeartbeat, Reply, ImuHello, ImuSamples, ImuSamples, ImuSamples]),
+    ],
+)
+def test_a_hello_that_becomes_due_in_mid_poll_stands_before_the_samples_that_it_is_about(at_us, before, kinds, core):
     life = TagLife(IDENTITY)
     life.link(room_ble(MTU))
     life.poll(0)
     life.samples(X[:50], 0)
     life.write_meanwhile(b"axes 5")
-    life.poll(SECOND_US // 2)
+    life.poll(at_us)
     heard = packets(life, core)
-    kinds = [type(message) for message in heard.messages[2:]]
-    assert kinds == [ImuSamples, ImuHello, Reply, ImuSamples, ImuSamples]
-    assert np.array_equal(heard.x, np.concatenate([X[:18], rotate(X[18:50], 5)]))
+    assert [type(message) for message in heard.messages[2:]] == kinds
+    assert np.array_equal(heard.x, np.concatenate([X[:before], rotate(X[before:50], 5)]))
 
 
 def test_a_stamp_ahead_of_the_clock_is_no_old_one(core):
