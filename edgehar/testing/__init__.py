@@ -1,4 +1,4 @@
-"""`check_*` functions: what every source, Bluetooth LE sensor, sink, runtime and meter must do. Call them in its tests."""
+"""`check_*` functions: what every source, Bluetooth LE sensor, sink, runtime and meter must do; for its tests."""
 
 from __future__ import annotations
 
