@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fusion_table import fusion_table
 from page_tables import NAMES, Rows, markdown
 from rows import RESULTS, ROOT, read_rows
 from target_tables import compress_table, mcu_table, prune_table, runtime_table
 
-DOCS = ("training", "bench", "compress", "csi", "csi-training")
+DOCS = ("training", "bench", "compress", "csi", "csi-training", "fusion")
 PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in DOCS))
 CSI_SETS = ("fition", "tvat", "uabc")
 
@@ -127,6 +128,7 @@ TABLES: Mapping[str, Callable[[Rows], str]] = {
     "mcu": mcu_table,
     "speed": runtime_table,
     "csi": runtime_table,
+    "fusion": fusion_table,
 }
 HELD_IN: Mapping[str, str] = {"prune": "compress", "accuracy_csi": "accuracy"}
 """The file of a table's rows, where it is not called as the table."""

@@ -58,6 +58,24 @@ def test_readme_table(modules, tmp_path):
     assert readme.filled(filled, tmp_path) == filled
 
 
+def test_fusion_table(modules, tmp_path):
+    rows, readme = modules
+    told = {"macro_f1": 85.0, "std_subjects": 4.0, "worst_subject": 80.25}
+    made = [
+        row(rows, "fusion.dsads.both.rf", 88.0, model="rf", **told),
+        row(rows, "fusion.dsads.both", 89.0, model="fusion", **told),
+        row(rows, "fusion.dsads.wrist_lost.cnn", 86.0, **told),
+        row(rows, "fusion.dsads.wrist_lost", 87.0, model="fusion", **told),
+    ]
+    rows.merge_rows(tmp_path / "fusion.jsonl", made)
+    filled = readme.filled("<!-- table:fusion begin -->\n<!-- table:fusion end -->\n", tmp_path).splitlines()
+    cells = "89.00 | ± 4.00 | 80.2 | 85.00 | 3 | `fusion.dsads.both`"
+    assert filled[3] == f"| both sensors | fusion, head on all sensors | {cells} |"
+    assert filled[4].startswith("|  | random forest | 88.00")
+    assert filled[5].startswith("| wrist lost | fusion, head on leg alone | 87.00")
+    assert filled[6].startswith("|  | CNN trained on the leg alone | 86.00")
+
+
 def test_speed_table(modules, tmp_path):
     rows, readme = modules
     timed = {"fused": 2.0, "snntorch_loop": 0.25}
