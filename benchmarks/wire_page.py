@@ -1,4 +1,7 @@
-"""Rewrite the tables of docs/wire.md from the schema: python benchmarks/wire_page.py. A test proves them current."""
+"""Rewrite the tables of docs/wire.md and docs/ble-imu.md from the schema: python benchmarks/wire_page.py.
+
+A test proves them current.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,19 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edgehar.wire.gatt import Profile, gatt, samples_per_notification
+from edgehar.wire.packet import PACKET_HEAD_BYTES
 from edgehar.wire.schema import Field, Schema, schema
 
-PAGE = Path(__file__).parents[1] / "docs" / "wire.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE, BLE_PAGE = DOCS / "wire.md", DOCS / "ble-imu.md"
+PACKETS = ("imu", "imu_hello", "imu_heartbeat", "reply")  # kinds whose packets the page on Bluetooth LE shows
+MTUS = (23, 36, 100, 185, 247, 517)
 
 
 def render(page: str) -> str:
     """The page with each part between `<!-- table NAME -->` and `<!-- end -->` written anew."""
-    tables = _tables(schema())
+    tables = _tables(schema()) | _gatt_tables(schema(), gatt())
     return re.sub(
         r"(<!-- table (\w+) -->\n).*?(<!-- end -->)",
         lambda found: f"{found[1]}\n{tables[found[2]]}\n\n{found[3]}",
@@ -45,6 +53,29 @@ def _tables(table: Schema) -> dict[str, str]:
     return parts | {"flags": _rows(bits), "commands": _rows(commands), "axes": _rows(axes)}
 
 
+def _gatt_tables(table: Schema, profile: Profile) -> dict[str, str]:
+    """Of the page on Bluetooth LE; offsets of packets count from their version."""
+    rows = [("", "UUID", "properties", "value", "what")]
+    rows.append(("service", f"`{profile.service}`", "", "", "in the advertisement"))
+    for row in profile.characteristics.values():
+        value = ", ".join(f"`{name}`" for name in row.values)
+        rows.append((row.name, f"`{row.uuid}`", ", ".join(row.properties), value, row.doc))
+    rows.append(("Battery Service", f"`{profile.battery_service}`", "", "", ""))
+    rows.append(("Battery Level", f"`{profile.battery_level}`", "read, notify", "u8", "percent"))
+    link, heads = profile.link, {name: PACKET_HEAD_BYTES + table.kinds[name].head_bytes for name in PACKETS}
+    room = [("MTU", "bytes of a value", "samples of 6 channels", "of 3 channels", "config", "status")]
+    for mtu in MTUS:
+        value = link.value_bytes(mtu)
+        notified = ["notified" if heads[name] <= value else "to be read" for name in ("imu_hello", "imu_heartbeat")]
+        samples = [str(samples_per_notification(mtu, channels)) for channels in (6, 3)]
+        room.append((str(mtu), str(value), *samples, *notified))
+    packets = {}
+    for name in PACKETS:
+        head = (Field("version", "u8", "of the schema: 1"), Field("kind", "u8", f"{table.kinds[name].id}"))
+        packets[f"packet_{name}"] = _fields((*head, *table.kinds[name].fields))
+    return {"gatt": _rows(rows), "room": _rows(room), **packets}
+
+
 def _fields(fields: tuple[Field, ...]) -> str:
     rows = [("at", "type", "field", "range", "what")]
     at = 0
@@ -74,4 +105,5 @@ def _lines(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(render(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in (PAGE, BLE_PAGE):
+        page.write_text(render(page.read_text(encoding="utf-8")), encoding="utf-8")
