@@ -109,6 +109,10 @@ class VirtualBoard:
         """What the simulated person was doing at true time `t_s`."""
         return self._radio.label_at(t_s)
 
+    def doing(self) -> str:
+        """What the simulated person does just now."""
+        return self.label_at(self.now_us / 1e6)
+
     def reboot(self) -> None:
         """Restart now: the queue is lost, numbers and clock begin again."""
         self._start(self._now_us)

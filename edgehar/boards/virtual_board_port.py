@@ -14,15 +14,42 @@ import socket
 import threading
 import time
 import tty
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from edgehar.boards.virtual_board import VirtualBoard
 from edgehar.errors import Reason, UsageError
 
 HOST_BUFFER_BYTES = 1 << 16  # what a serial driver keeps for a slow reader
 TICK_S = 0.002
+
+
+class LineDevice(Protocol):
+    """What is at the cable's other end, in stream time: a VirtualBoard, or a TagOnLine."""
+
+    plugged: bool
+    truth: Counter[str]
+
+    @property
+    def boot(self) -> int:
+        """How often it started."""
+
+    @property
+    def now_us(self) -> int:
+        """True time of the last `read_until`."""
+
+    def read_until(self, t_us: int) -> bytes:
+        """What arrives by true time `t_us`."""
+
+    def receive(self, commands: bytes) -> None:
+        """Bytes from the host."""
+
+    def reboot(self) -> None:
+        """Restart now."""
+
+    def doing(self) -> str:
+        """What the simulated person does just now."""
 
 
 class Plug(Protocol):
@@ -166,7 +193,7 @@ class ServedBoard:
     `overrun_bytes`: lost because the host did not read. While no host has the port open, bytes are lost uncounted.
     """
 
-    def __init__(self, board: VirtualBoard, plug: Plug | None = None, *, speed: float = 1.0) -> None:
+    def __init__(self, board: LineDevice, plug: Plug | None = None, *, speed: float = 1.0) -> None:
         self.board = board
         self.overrun_bytes = 0
         self._plug = plug or PtyPlug()
@@ -223,7 +250,7 @@ class ServedBoard:
     def doing(self) -> str:
         """What the simulated person does just now."""
         with self._lock:
-            return self.board.label_at(self.board.now_us / 1e6)
+            return self.board.doing()
 
     def truth(self) -> dict[str, float]:
         """What became of the board's frames so far: counts, and stream seconds."""

@@ -38,6 +38,9 @@ LOST_IN_RESTART = "lost_restart"  # queued when the tag restarted
 NEVER = float("inf")
 UNBOUNDED = 1 << 30
 
+_IMU = schema().kinds["imu"]
+_SAMPLES_AT = next(at for field, at in _IMU.offsets() if field.name == "samples")  # of its payload
+
 Message = tuple[int, bytes]
 
 
@@ -175,6 +178,16 @@ class VirtualTag:
         overlong = len(text) > schema().max_command_bytes
         asked = parse_command(text[: schema().max_command_bytes], overlong=overlong, device="imu")
         return self._obey(asked)
+
+    def hear(self, line: str | bytes) -> None:
+        """Do what one line asks for; the reply is among what it says next."""
+        self._say(self.command(line), loses=False)
+
+    def lose(self, message: Message) -> None:
+        """The link went while `message` was on its way."""
+        kind, payload = message
+        if kind == _IMU.id:
+            self.truth[Loss.LINK] += payload[_SAMPLES_AT]
 
     def advance(self, t_us: int, *, room: int | None = None) -> list[Message]:
         """What it says by true time `t_us`, in order. room: messages of samples that the link takes until then.
@@ -316,7 +329,7 @@ class VirtualTag:
         elif asked.name == "reboot":
             self._reboots = True
         if changes or (status is ReplyStatus.DONE and asked.name == "hello"):
-            self._hello_due_us = self._now_us
+            self._hello_due_us = max(self._now_us, self._speaks_us)
         return imu_payload(Reply(self.boot, asked.id, status, asked.text))
 
     def _run(self, *, goes: bool) -> None:

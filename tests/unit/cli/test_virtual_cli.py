@@ -1,12 +1,16 @@
-"""`edgehar virtual csi`: says where it is, that it is simulated, and the truth at the end."""
+"""`edgehar virtual`: says where it is, that it is simulated, and the truth at the end."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 
+import numpy as np
 import pytest
 
 from edgehar.cli.app import main
+from edgehar.recording import Recording
 
 
 def test_it_prints_the_port_and_the_truth(tmp_path, capsys):
@@ -20,6 +24,47 @@ def test_it_prints_the_port_and_the_truth(tmp_path, capsys):
     assert not link.exists()
 
 
+def test_a_tag_on_a_cable_tells_what_it_measured(tmp_path, capsys):
+    link, truth = tmp_path / "tag", tmp_path / "truth.mcap"
+    arguments = ["--port-link", str(link), "--duration", "0.5", "--speed", "20", "--rate", "100", "--truth", str(truth)]
+    assert main(["virtual", "imu", "--id", "wrist", *arguments, "--json"]) == 0
+    port, told = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert port == {"port": str(link), "source": f"imu:{link}", "simulated": True}
+    recording = Recording.open(truth)
+    measured = recording.read()
+    assert (measured.spec.rate_hz, measured.spec.session_id, measured.spec.simulated) == (100.0, "wrist", True)
+    assert len(measured) == told["samples"] > 300
+    assert np.array_equal(measured.seq, np.arange(len(measured)))
+    assert main(["virtual", "imu", *arguments]) == 2
+    assert "truth.mcap exists" in capsys.readouterr().err
+
+
+def test_a_tag_on_the_air_over_a_transport(tmp_path, capsys):
+    pytest.importorskip("bumble", reason="needs pip install 'edgehar[virtual]'")
+    from bumble.controller import Controller
+    from bumble.link import LocalLink
+    from bumble.transport import open_transport
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    command = ["virtual", "imu-ble", "--transport", f"tcp-client:127.0.0.1:{port}", "--duration", "0.5", "--json"]
+
+    async def act():
+        async with await open_transport(f"tcp-server:127.0.0.1:{port}") as radio:
+            controller = Controller("radio", host_source=radio.source, host_sink=radio.sink, link=LocalLink())
+            code = await asyncio.to_thread(main, command)
+            del controller
+            return code
+
+    assert asyncio.run(act()) == 0
+    told, truth = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    (tag,) = told["tags"]
+    assert told["simulated"]
+    assert (tag["name"], tag["source"]) == ("virtual-tag", f"ble:{tag['address']}")
+    assert truth["tags"][0]["address"] == tag["address"]
+    assert truth["tags"][0]["samples"] == 0  # nobody listened
+
+
 def test_people_are_told_what_to_type_next(capsys):
     assert main(["virtual", "csi", "--tcp", "0", "--duration", "0.01"]) == 0
     out = capsys.readouterr().out
@@ -30,8 +75,18 @@ def test_people_are_told_what_to_type_next(capsys):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["imu"],
+        ["gps"],
         ["csi", "--rate", "0"],
+        ["csi", "--id", "a", "--id", "b"],
+        ["imu", "--rate", "0"],
+        ["imu", "--rate", "50.5"],
+        ["imu", "--fault", "bit_errors=1e-4"],
+        ["imu", "--tcp", "0"],
+        ["imu", "--person", "nobody"],
+        ["imu-ble", "--id", "a", "--id", "a"],
+        ["imu-ble", "--id", "a", "--id", "b", "--truth", "x.mcap"],
+        ["imu-ble", "--id", "a", "--id", "b", "--transport", "usb:0"],
+        ["imu-ble", "--transport", "nonsense"],
         ["csi", "--speed", "0"],
         ["csi", "--fault", "flood=1"],
         ["csi", "--layout", "nonsense"],
