@@ -43,6 +43,7 @@ except ImportError:
     ) from None
 
 TICK_S = 0.005
+IDLE_S = 0.05  # while nobody is connected
 PATIENCE_S = 10.0  # for a controller to answer
 MOST_PENDING = 8  # packets that a controller may hold before samples wait in the tag's queue
 LOCAL = "vhci"  # its other end is no controller but a host that lacks one
@@ -57,13 +58,14 @@ ADVERTISES_EVERY_MS = 100.0
 class BlePeripheral:
     """Serves one tag on one bumble Device, from `start` to `stop`. speed: stream seconds a wall second.
 
-    `connections`: how often somebody connected.
+    `connections`: how often somebody connected. `appeared_s`: when it began to advertise, on the loop's clock.
     """
 
     def __init__(self, tag: VirtualTag, device: Device, *, speed: float = 1.0) -> None:
         self.tag = tag
         self.device = device
         self.connections = 0
+        self.appeared_s = 0.0
         self._speed = speed
         self._connection: Connection | None = None
         self._listening = False  # whether the host has subscribed to samples
@@ -94,8 +96,10 @@ class BlePeripheral:
 
     async def stop(self) -> None:
         """Fall silent. Raises what ended the life before, if anything did."""
-        self.life.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
+        while not self.life.done():  # bumble takes a cancellation for its own where the host goes at this moment
+            self.life.cancel()
+            await asyncio.wait({self.life}, timeout=10 * TICK_S)
+        if not self.life.cancelled():
             await self.life
 
     async def _live(self) -> None:
@@ -108,13 +112,13 @@ class BlePeripheral:
                 await self._carry(message)
             if self.tag.boot != boot:
                 boot = self.tag.boot
-                await self._drop(BOOT_US / 1e6)
+                await self.drop(BOOT_US / 1e6)
             elif self._connection is not None and now_s >= self._drop_at_s:
-                await self._drop(self.tag.settings.faults.drop_s)
+                await self.drop(self.tag.settings.faults.drop_s)
             elif self._connection is None and now_s >= self._appears_s:
                 self._appears_s = float("inf")
                 await self._advertise()
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(TICK_S if self.connected else IDLE_S)
 
     def truth(self) -> dict[str, Any]:
         """What became of the tag's samples, for a host's own account to be judged by."""
@@ -155,6 +159,7 @@ class BlePeripheral:
         flags = bytes([kinds.LE_GENERAL_DISCOVERABLE_MODE_FLAG | kinds.BR_EDR_NOT_SUPPORTED_FLAG])
         uuid = bytes(UUID(gatt().service))
         name = self.tag.settings.name.encode()[:MOST_NAME_BYTES]
+        self.appeared_s = asyncio.get_running_loop().time()
         await self.device.start_advertising(
             advertising_data=bytes(
                 kinds([(kinds.FLAGS, flags), (kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, uuid)])
@@ -209,8 +214,8 @@ class BlePeripheral:
         claimed = self.tag.wire_version
         return packet if claimed is None else bytes([claimed]) + packet[1:]
 
-    async def _drop(self, hidden_s: float) -> None:
-        """End the connection, and come back after a while."""
+    async def drop(self, hidden_s: float) -> None:
+        """End the connection, and be found again after a while."""
         self._drop_at_s = float("inf")
         if self._connection is not None:
             with contextlib.suppress(BaseBumbleError):  # the host may have gone at this moment
