@@ -46,7 +46,7 @@ def image(
     return out + hashlib.sha256(out).digest() if hashed else out
 
 
-def application(chip: str = "esp32s3", size: int = 20_000, seed: int = 1) -> bytes:
+def application(chip: str = "esp32s3", size: int = 20_000, seed: int = 1, project: str = "esp32s3_csi") -> bytes:
     """An image whose first segment begins with an application's description; the rest does not compress."""
     description = struct.pack(
         "<II8s32s32s16s16s32s80s",
@@ -54,7 +54,7 @@ def application(chip: str = "esp32s3", size: int = 20_000, seed: int = 1) -> byt
         0,
         bytes(8),
         b"0.1.0",
-        b"esp32s3_csi",
+        project.encode(),
         b"12:00:00",
         b"Nov 22 2026",
         b"v5.5.1",

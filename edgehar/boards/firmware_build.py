@@ -15,13 +15,18 @@ from pathlib import Path
 import edgehar
 from edgehar.boards.flash.chips import Chip
 from edgehar.boards.flash.firmware import BUILD_FILE
-from edgehar.errors import EdgeHarError, MissingError, Reason, UsageError
+from edgehar.errors import EdgeHarError, InputError, MissingError, Reason, UsageError
 
 PROJECT = "esp32s3_csi"
+TAG_PROJECT = "imu_ble"
+PROJECTS = (PROJECT, TAG_PROJECT)
 CONTAINER = "docker.io/espressif/idf:v5.5.1"
 PROGRAMS = ("idf.py", "docker", "podman")
 SOURCES = "src"
 STDERR = 2
+BMI270_SOURCE = "bmi270.c"
+BMI270_ARRAY = "bmi270_config_file[]"
+BMI270_HINT = "bmi270.c of https://github.com/boschsensortec/BMI270_SensorAPI (BSD-3-Clause, Bosch Sensortec)"
 INSTALL = "https://docs.espressif.com/projects/esp-idf/en/stable/esp32s3/get-started/"
 
 
@@ -38,17 +43,31 @@ def firmware_sources() -> Path:
     )
 
 
-def default_partitions() -> str | None:
+def project_named(name: str) -> str:
+    """The firmware with this name. Raises UsageError for another."""
+    if name in PROJECTS:
+        return name
+    raise UsageError(
+        f"no firmware {name!r}",
+        reason=Reason.UNKNOWN_NAME,
+        hint=f"{PROJECT} (CSI) or {TAG_PROJECT} (an inertial sensor over Bluetooth LE or a cable)",
+    )
+
+
+def default_partitions(project: str = PROJECT) -> str | None:
     """The text of the firmware's partitions.csv; None where the sources are not at hand."""
     try:
-        return (firmware_sources() / PROJECT / "partitions.csv").read_text(encoding="utf-8")
+        return (firmware_sources() / project / "partitions.csv").read_text(encoding="utf-8")
     except (MissingError, OSError):
         return None
 
 
-def cached_build(chip: Chip) -> Path:
-    """Where the build for `chip` is kept: $XDG_CACHE_HOME/edgehar/firmware/VERSION/CHIP (default ~/.cache)."""
-    return cache_root() / chip.name
+def cached_build(chip: Chip, project: str = PROJECT) -> Path:
+    """Where the build for `chip` is kept: $XDG_CACHE_HOME/edgehar/firmware/VERSION/CHIP (default ~/.cache).
+
+    A tag's lies in PROJECT-CHIP beside it.
+    """
+    return cache_root() / (chip.name if project == PROJECT else f"{project}-{chip.name}")
 
 
 def cache_root() -> Path:
@@ -63,18 +82,22 @@ def is_built(directory: Path) -> bool:
     return (directory / BUILD_FILE).is_file()
 
 
-def build_command(chip: Chip, build: Path, program: str = "auto") -> list[str]:
-    """The command that builds the firmware for `chip` into the directory `build`.
+def build_command(
+    chip: Chip, build: Path, program: str = "auto", project: str = PROJECT, *, bmi270: bool = False
+) -> list[str]:
+    """The command that builds the firmware `project` for `chip` into the directory `build`.
 
-    `program`: idf.py, docker, podman or auto, the first of them that is installed. Raises MissingError where none is.
+    `program`: idf.py, docker, podman or auto, the first of them that is installed. `bmi270`: a file that
+    `keep_bmi270_source` has put there is built in. Raises MissingError where no program is installed.
     """
     if program == "auto":
         found = next((name for name in PROGRAMS if shutil.which(name)), None)
         if found is None:
+            container = container_line(chip, build, "podman", project, bmi270=bmi270)
             raise MissingError(
                 f"none of {', '.join(PROGRAMS)} is installed, and one of them is needed to build firmware",
                 reason=Reason.NOT_INSTALLED,
-                hint=f"apt-get install podman, then: {container_line(chip, build, 'podman')}; or ESP-IDF: {INSTALL}",
+                hint=f"apt-get install podman, then: {container}; or ESP-IDF: {INSTALL}",
             )
         program = found
     if program not in PROGRAMS:
@@ -82,12 +105,11 @@ def build_command(chip: Chip, build: Path, program: str = "auto") -> list[str]:
             f"firmware is not built with {program!r}", reason=Reason.UNKNOWN_NAME, hint=f"one of {', '.join(PROGRAMS)}"
         )
     if program == "idf.py":
-        return _idf_command(chip, str(build))
+        return _idf_command(chip, str(build), project, bmi270=bmi270)
     # Podman maps root in the container to the user outside; docker does not, and would leave files of root's.
     user = ["--user", f"{os.getuid()}:{os.getgid()}"] if program == "docker" and hasattr(os, "getuid") else []
-    inside = (
-        f"rm -rf /build/{SOURCES} && cp -R /firmware /build/{SOURCES} && {shlex.join(_idf_command(chip, '/build'))}"
-    )
+    idf = shlex.join(_idf_command(chip, "/build", project, bmi270=bmi270))
+    inside = f"rm -rf /build/{SOURCES} && cp -R /firmware /build/{SOURCES} && {idf}"
     return [
         *(program, "run", "--rm", *user, "--env", "HOME=/tmp"),
         *("--volume", f"{firmware_sources()}:/firmware:ro", "--volume", f"{build}:/build"),
@@ -95,9 +117,29 @@ def build_command(chip: Chip, build: Path, program: str = "auto") -> list[str]:
     ]
 
 
-def container_line(chip: Chip, build: Path, program: str = "docker") -> str:
+def container_line(
+    chip: Chip, build: Path, program: str = "docker", project: str = PROJECT, *, bmi270: bool = False
+) -> str:
     """One line for a shell that builds the firmware in Espressif's container, without edgehar's help."""
-    return f"mkdir -p {shlex.quote(str(build))} && {shlex.join(build_command(chip, build, program))}"
+    command = build_command(chip, build, program, project, bmi270=bmi270)
+    return f"mkdir -p {shlex.quote(str(build))} && {shlex.join(command)}"
+
+
+def keep_bmi270_source(file: Path, build: Path) -> None:
+    """Put Bosch's bmi270.c, which holds the BMI270's configuration file, where the build takes it from.
+
+    Raises MissingError where there is none, InputError where it is another file.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise MissingError(f"--bmi270 {file}: {error.strerror}", reason=Reason.NOT_FOUND, hint=BMI270_HINT) from None
+    except UnicodeDecodeError:
+        text = ""
+    if BMI270_ARRAY not in text:
+        raise InputError(f"--bmi270 {file}: has no {BMI270_ARRAY}", reason=Reason.FORMAT, hint=BMI270_HINT)
+    build.mkdir(parents=True, exist_ok=True)
+    (build / BMI270_SOURCE).write_text(text, encoding="utf-8")
 
 
 def build_firmware(command: list[str], build: Path) -> None:
@@ -120,7 +162,8 @@ def build_firmware(command: list[str], build: Path) -> None:
         )
 
 
-def _idf_command(chip: Chip, build: str) -> list[str]:
+def _idf_command(chip: Chip, build: str, project: str, *, bmi270: bool) -> list[str]:
     # The configuration lies with the build, so that chips do not share one.
-    project, configuration = f"{build}/{SOURCES}/{PROJECT}", f"-DSDKCONFIG={build}/sdkconfig"
-    return ["idf.py", "-C", project, "-B", build, f"-DIDF_TARGET={chip.name}", configuration, "build"]
+    place, configuration = f"{build}/{SOURCES}/{project}", f"-DSDKCONFIG={build}/sdkconfig"
+    extra = [f"-DBMI270={build}/{BMI270_SOURCE}"] if bmi270 else []
+    return ["idf.py", "-C", place, "-B", build, f"-DIDF_TARGET={chip.name}", configuration, *extra, "build"]

@@ -12,6 +12,9 @@ import typer
 
 def firmware(
     action: Annotated[str, typer.Argument(help="build", metavar="ACTION", show_default=False)],
+    project: Annotated[
+        str, typer.Argument(help="esp32s3_csi, or imu_ble for a tag: an inertial sensor.", metavar="PROJECT")
+    ] = "esp32s3_csi",
     *,
     chip: Annotated[str, typer.Option(help="esp32s3, esp32s2, esp32c3, esp32c5, esp32c6 or esp32.")] = "esp32s3",
     out: Annotated[
@@ -20,30 +23,57 @@ def firmware(
     program: Annotated[
         str, typer.Option("--with", help="idf.py, docker, podman, or auto: what is installed.")
     ] = "auto",
+    bmi270: Annotated[
+        Path | None, typer.Option(help="Bosch's bmi270.c, for a tag with a BMI270; edgehar may not bring it.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command, run nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> int:
     """Build the firmware for a board; no binary comes with edgehar. ESP-IDF 5.x or 6.x, installed or in a container."""
-    from edgehar.boards.firmware_build import build_command, build_firmware, cached_build, container_line
+    from edgehar.boards.firmware_build import (
+        BMI270_SOURCE,
+        TAG_PROJECT,
+        build_command,
+        build_firmware,
+        cached_build,
+        container_line,
+        keep_bmi270_source,
+        project_named,
+    )
     from edgehar.boards.flash.chips import chip_named
     from edgehar.boards.flash.firmware import read_build
     from edgehar.errors import MissingError, Reason, UsageError
 
     if action != "build":
         raise UsageError(f"no action {action!r}", reason=Reason.UNKNOWN_NAME, hint="edgehar firmware build")
+    project = project_named(project)
     for_chip = chip_named(chip)
-    build = (out or cached_build(for_chip)).absolute()
+    build = (out or cached_build(for_chip, project)).absolute()
+    with_bmi270 = bmi270 is not None
+    if bmi270 is not None:
+        if project != TAG_PROJECT:
+            raise UsageError(
+                "--bmi270", reason=Reason.VALUE, hint=f"edgehar firmware build {TAG_PROJECT} --bmi270 FILE"
+            )
+        if not dry_run:
+            keep_bmi270_source(bmi270, build)
     try:
-        command = build_command(for_chip, build, program)
+        command = build_command(for_chip, build, program, project, bmi270=with_bmi270)
     except MissingError as error:
         if not dry_run or error.reason is not Reason.NOT_INSTALLED:
             raise
-        told: dict[str, Any] = {"chip": chip, "build_dir": str(build), "command": None, "install": error.hint}
+        told: dict[str, Any] = {"project": project, "chip": chip, "build_dir": str(build)}
+        told |= {"command": None, "install": error.hint}
         typer.echo(json.dumps(told) if as_json else f"{error}\n  next: {error.hint}")
         return 0
-    told = {"chip": chip, "build_dir": str(build), "command": command}
+    told = {"project": project, "chip": chip, "build_dir": str(build), "command": command}
     if dry_run:
-        line = shlex.join(command) if command[0] == "idf.py" else container_line(for_chip, build, command[0])
+        line = shlex.join(command)
+        if command[0] != "idf.py":
+            line = container_line(for_chip, build, command[0], project, bmi270=with_bmi270)
+        if bmi270 is not None:
+            copy = shlex.join(["install", "-D", str(bmi270), str(build / BMI270_SOURCE)])
+            line = f"{copy} && {line}"
         typer.echo(json.dumps(told) if as_json else line)
         return 0
     build_firmware(command, build)
@@ -55,5 +85,6 @@ def firmware(
         typer.echo(json.dumps(told))
     else:
         typer.echo(f"built {image.project} {image.version} for the {for_chip.title} with ESP-IDF {image.idf_version}")
-        typer.echo("  next: edgehar flash" + (f" --build-dir {out}" if out else ""))
+        tag = f" --firmware {TAG_PROJECT}" if project == TAG_PROJECT else ""
+        typer.echo(f"  next: edgehar flash{tag}" + (f" --build-dir {out}" if out else ""))
     return 0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgehar.boards.flash.chips import Chip
     from edgehar.boards.flash.esptool import Progress
     from edgehar.boards.flash.firmware import Firmware, Part
-    from edgehar.boards.flash.settings import Settings
+    from edgehar.boards.flash.settings import BoardSettings
     from edgehar.wire.messages import Hello
 
 
@@ -30,7 +30,13 @@ def flash(
     ] = None,
     role: Annotated[str, typer.Option(help="receiver: measures; sender: makes the traffic.")] = "receiver",
     channel: Annotated[int, typer.Option(help="Wi-Fi channel.")] = 6,
-    rate: Annotated[int, typer.Option(help="Frames a second.")] = 100,
+    rate: Annotated[int, typer.Option(help="Frames a second; of a tag, samples a second.")] = 100,
+    firmware_name: Annotated[
+        str, typer.Option("--firmware", help="esp32s3_csi, or imu_ble for a tag: an inertial sensor.")
+    ] = "esp32s3_csi",
+    accel: Annotated[int, typer.Option(help="Of a tag: range of the accelerometer, g.")] = 8,
+    gyro: Annotated[int, typer.Option(help="Of a tag: range of the gyroscope, degrees a second; 0: off.")] = 1000,
+    axes: Annotated[int, typer.Option(help="Of a tag: the rotation of its axes, a row of docs/ble-imu.md.")] = 0,
     name: Annotated[str, typer.Option("--id", help="The board's name, in every recording of it.")] = "board",
     erase: Annotated[bool, typer.Option("--erase", help="Erase the whole flash first.")] = False,
     baud: Annotated[int, typer.Option(help="Speed of flashing; 115200 for a bad cable.")] = 460_800,
@@ -50,14 +56,22 @@ def flash(
         return 0
     if list_ports:
         return _list(as_json=as_json)
+    from edgehar.boards.firmware_build import TAG_PROJECT, project_named
     from edgehar.boards.flash.settings import Settings, read_password, role_named
+    from edgehar.boards.flash.tag_settings import TagSettings
 
-    settings = Settings(role_named(role), channel, rate, name, ssid)  # refused before a password is asked for
-    firmware = _firmware(build_dir, image, None)
+    project = project_named(firmware_name)
+    settings: Settings | TagSettings
+    if project == TAG_PROJECT:
+        settings = TagSettings(name, rate, accel, gyro, axes)
+    else:
+        settings = Settings(role_named(role), channel, rate, name, ssid)  # refused before a password is asked for
+    firmware = _firmware(build_dir, image, None, project)
+    _check_project(firmware, project)
     if dry_run:
         return _dry_run(port, firmware, settings, as_json=as_json)
     device, serial_number = _port(port)
-    if ssid:
+    if ssid and isinstance(settings, Settings):
         settings = replace(settings, password=read_password(password_file, ssid))
     from edgehar.boards.flash.esptool import Esptool
     from edgehar.boards.flash.flash import flash as write
@@ -69,16 +83,18 @@ def flash(
     board = tool.probe()
     size = f"{board.flash_bytes / 2**20:g} MiB flash" if board.flash_bytes else "flash of unknown size"
     say(f"board     {device}: {board.chip.title}, {size}, {board.mac}")
-    firmware = firmware if build_dir or image else _firmware(None, None, board.chip)
+    firmware = firmware if build_dir or image else _firmware(None, None, board.chip, project)
     with ExitStack() as bars:
         done = write(tool, board, firmware, settings, erase=erase, progress=_bars(bars, quiet=as_json))
     say("\n".join(_part_lines(firmware, done.parts)))
     say(f"verified  {done.written_bytes:,} bytes: MD5 by the chip, then read back and compared")
-    hello = None if no_hello else wait_for_hello(device, console_baud, serial_number=serial_number)
-    if hello is not None:
+    hello = None
+    if isinstance(settings, Settings) and not no_hello:  # a tag says hello to who comes over Bluetooth LE
+        hello = wait_for_hello(device, console_baud, serial_number=serial_number)
         check_hello(hello, settings, board.chip.name)
         say(f"hello     {_hello_line(hello)}")
-    say(f"  next: edgehar record --source csi:{device} --out FILE")
+    source = f"csi:{device}" if isinstance(settings, Settings) else f"ble:{settings.name}"
+    say(f"  next: edgehar record --source {source} --out FILE")
     if as_json:
         told = {
             "port": device,
@@ -112,9 +128,23 @@ def _list(*, as_json: bool) -> int:
     return 0
 
 
-def _firmware(build_dir: Path | None, image: Path | None, chip: Chip | None) -> Firmware:
+def _check_project(firmware: Firmware, project: str) -> None:
+    """Raise UsageError where the settings would be another firmware's."""
+    from edgehar.boards.firmware_build import PROJECT, TAG_PROJECT
+    from edgehar.errors import Reason, UsageError
+
+    there = firmware.application.project
+    if (there == TAG_PROJECT) != (project == TAG_PROJECT):
+        raise UsageError(
+            f"the firmware is {there}, --firmware says {project}",
+            reason=Reason.VALUE,
+            hint=f"--firmware {TAG_PROJECT if there == TAG_PROJECT else PROJECT}",
+        )
+
+
+def _firmware(build_dir: Path | None, image: Path | None, chip: Chip | None, project: str) -> Firmware:
     """What to flash: as named, else a build in the cache (for `chip`, or any). MissingError says how to build."""
-    from edgehar.boards.firmware_build import cached_build, container_line, default_partitions, is_built
+    from edgehar.boards.firmware_build import PROJECT, cached_build, container_line, default_partitions, is_built
     from edgehar.boards.flash.chips import CHIPS, DEFAULT_CHIP, chip_named
     from edgehar.boards.flash.firmware import read_build, read_file
     from edgehar.errors import MissingError, Reason, UsageError
@@ -122,17 +152,18 @@ def _firmware(build_dir: Path | None, image: Path | None, chip: Chip | None) -> 
     if build_dir and image:
         raise UsageError("--build-dir and --image", reason=Reason.VALUE, hint="give one of them")
     if build_dir:
-        return read_build(build_dir, default_partitions())
+        return read_build(build_dir, default_partitions(project))
     if image:
-        return read_file(image, default_partitions())
+        return read_file(image, default_partitions(project))
     for candidate in [chip] if chip else CHIPS:
-        if is_built(cached_build(candidate)):
-            return read_build(cached_build(candidate), default_partitions())
+        if is_built(cached_build(candidate, project)):
+            return read_build(cached_build(candidate, project), default_partitions(project))
     wanted = chip or chip_named(DEFAULT_CHIP)
+    build = f"edgehar firmware build{'' if project == PROJECT else f' {project}'} --chip {wanted.name}"
     raise MissingError(
-        f"no firmware for the {wanted.title} at hand: none was named, and none lies in {cached_build(wanted)}",
+        f"no firmware for the {wanted.title} at hand: none was named, and none lies in {cached_build(wanted, project)}",
         reason=Reason.NOT_FOUND,
-        hint=f"{container_line(wanted, cached_build(wanted))}   (or: edgehar firmware build --chip {wanted.name})",
+        hint=f"{container_line(wanted, cached_build(wanted, project), project=project)}   (or: {build})",
     )
 
 
@@ -149,7 +180,7 @@ def _port(port: str) -> tuple[str, str]:
     return device, found.serial_number if found and found.native else ""
 
 
-def _dry_run(port: str, firmware: Firmware, settings: Settings, *, as_json: bool) -> int:
+def _dry_run(port: str, firmware: Firmware, settings: BoardSettings, *, as_json: bool) -> int:
     from edgehar.boards.flash.flash import parts_json, plan
 
     parts = plan(firmware, settings, firmware.chip)

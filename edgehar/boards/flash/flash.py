@@ -14,7 +14,7 @@ from edgehar.boards.flash.image import HEADER_BYTES, image_chip_id, is_image
 from edgehar.boards.flash.nvs import write_nvs
 from edgehar.boards.flash.outcome import SLOWER
 from edgehar.boards.flash.private import private_directory
-from edgehar.boards.flash.settings import Settings
+from edgehar.boards.flash.settings import BoardSettings
 from edgehar.errors import EdgeHarError, Reason
 
 Steps = Callable[[str], Progress | None]
@@ -45,7 +45,7 @@ def parts_json(parts: tuple[Part, ...]) -> list[dict[str, Any]]:
     ]
 
 
-def plan(firmware: Firmware, settings: Settings, chip: Chip, flash_bytes: int = 0) -> tuple[Part, ...]:
+def plan(firmware: Firmware, settings: BoardSettings, chip: Chip, flash_bytes: int = 0) -> tuple[Part, ...]:
     """What would be written: everything that can be checked without a board is."""
     settings.check_chip(chip.name)
     firmware.check(chip, flash_bytes)
@@ -58,7 +58,7 @@ def flash(
     tool: Esptool,
     board: Board,
     firmware: Firmware,
-    settings: Settings,
+    settings: BoardSettings,
     *,
     erase: bool = False,
     progress: Steps = lambda _title: None,

@@ -8,7 +8,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from edgehar.errors import MissingError, Reason, UsageError
 from edgehar.wire.messages import Role
@@ -22,6 +22,19 @@ CHANNELS = (*range(1, 15), *range(36, 65, 4), *range(100, 145, 4), *range(149, 1
 """IEEE 802.11 channel numbers: 2.4 GHz, and 5 GHz for the chips that have it."""
 CHANNELS_2_4_GHZ = CHANNELS[:14]
 CHIPS_5_GHZ = frozenset({"esp32c5"})
+
+
+class BoardSettings(Protocol):
+    """What `edgehar flash` can write: a board's settings, or a tag's."""
+
+    def check_chip(self, chip: str) -> None:
+        """Raise UsageError when this chip cannot do what is wanted of it."""
+
+    def public(self) -> dict[str, Any]:
+        """Everything but secrets, for people and JSON."""
+
+    def nvs_values(self) -> list[tuple[str, str, str | int]]:
+        """(key, encoding, value) of each; one whose value is "" is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +56,9 @@ class Settings:
             raise _usage(f"--channel {self.channel} is no Wi-Fi channel", "1 to 13, or a 5 GHz channel on an ESP32-C5")
         if not 1 <= self.rate_hz <= MAX_RATE_HZ:
             raise _usage(f"--rate {self.rate_hz} is outside 1 to {MAX_RATE_HZ} frames a second", "--rate 100")
-        _check_text("--id", self.name, 1, MAX_NAME_BYTES, "--id hall-01")
+        check_text("--id", self.name, 1, MAX_NAME_BYTES, "--id hall-01")
         if self.ssid:
-            _check_text("--ssid", self.ssid, 1, MAX_SSID_BYTES, "--ssid NAME")
+            check_text("--ssid", self.ssid, 1, MAX_SSID_BYTES, "--ssid NAME")
         _check_password(self.password)
         if self.password and not self.ssid:
             raise _usage("a Wi-Fi password without a network", "name the network too: --ssid NAME")
@@ -65,6 +78,17 @@ class Settings:
             "ssid": self.ssid,
             "password": bool(self.password),
         }
+
+    def nvs_values(self) -> list[tuple[str, str, str | int]]:
+        """As firmware/esp32s3_csi reads them."""
+        return [
+            ("role", "u8", self.role.value),
+            ("channel", "u8", self.channel),
+            ("rate_hz", "u16", self.rate_hz),
+            ("name", "string", self.name),
+            ("ssid", "string", self.ssid),
+            ("psk", "string", self.password),
+        ]
 
 
 def role_named(name: str) -> Role:
@@ -100,7 +124,8 @@ def read_password(file: Path | None, ssid: str) -> str:
     return getpass.getpass(f"Password of {ssid} (empty: an open network): ")
 
 
-def _check_text(option: str, text: str, least: int, most: int, example: str) -> None:
+def check_text(option: str, text: str, least: int, most: int, example: str) -> None:
+    """Raise UsageError unless `text` has so many bytes and can be printed."""
     size = len(text.encode("utf-8", "surrogateescape"))
     if not least <= size <= most:
         raise _usage(f"{option} has {size} bytes, must be {least} to {most}", example)
