@@ -14,7 +14,22 @@ static uint8_t intrudes;     /* samples that are measured while a message is on 
 static uint64_t intrudes_us; /* and when */
 static size_t written_n;     /* what the host writes then */
 static uint8_t written[EH_LONGEST + 1u];
+static uint8_t locked, misused; /* the lock is held; it was taken or let go twice, or held while the machine was called */
 static uint8_t bytes[EH_LONGEST + 1u];
+
+static void lock(void *context)
+{
+    (void)context;
+    misused |= locked;
+    locked = 1;
+}
+
+static void unlock(void *context)
+{
+    (void)context;
+    misused |= !locked;
+    locked = 0;
+}
 
 static size_t write_cable(void *context, const uint8_t *raw, size_t n)
 {
@@ -46,6 +61,7 @@ static EhTagSent send(void *context, uint8_t kind, const uint8_t *payload, size_
 {
     static uint8_t packet[EH_PACKET_HEAD + EH_MAX_PAYLOAD];
     (void)context;
+    misused |= locked;
     intrude();
     if (on_cable) {
         return eh_frame_out_send(&cable, kind, payload, n) ? EH_TAG_SENT : EH_TAG_BUSY;
@@ -65,6 +81,7 @@ static EhTagSent send(void *context, uint8_t kind, const uint8_t *payload, size_
 static EhReplyStatus apply(void *context, const EhCommand *command, EhTagSettings *settings)
 {
     (void)context;
+    misused |= locked;
     switch (command->name) {
     case EH_COMMAND_RATE:
         settings->rate_hz = 104;
@@ -126,7 +143,7 @@ static void set(void)
 
 static void begin(void)
 {
-    static const EhTagPort port = {.send = send, .apply = apply};
+    static const EhTagPort port = {.send = send, .apply = apply, .lock = lock, .unlock = unlock};
     static EhSample queue[QUEUE_SAMPLES];
     uint8_t head[EH_IMU_HELLO_BYTES];
     EhWireImuHello identity;
@@ -136,6 +153,7 @@ static void begin(void)
     const size_t size = eh_take_u16();
     unheard = 0;
     written_n = 0;
+    locked = misused = 0;
     eh_frame_out_init(&cable, write_cable, NULL);
     if (!eh_tag_init(&tag, &identity, &port, queue, size < QUEUE_SAMPLES ? size : QUEUE_SAMPLES)) {
         eh_answer((const uint8_t *)"refused", 7);
@@ -200,6 +218,10 @@ void eh_tag_case(void)
 {
     begin();
     while (step(eh_take_u8())) {
+        misused |= locked;
+    }
+    if (misused) {
+        eh_answer((const uint8_t *)"misused lock", 12);
     }
     eh_answer(bytes, 0);
 }
