@@ -36,11 +36,11 @@ def _tables(table: Schema) -> dict[str, str]:
         (str(k.id), f"`{k.name}`", str(k.head_bytes), k.tail or "none", k.doc)
         for k in sorted(table.kinds.values(), key=lambda kind: kind.id)
     ]
-    totals = {field.name for field in table.counters}
     parts = {"kinds": _rows(kinds), "counters": _fields(table.counters)}
     for kind in table.kinds.values():
-        own = tuple(field for field in kind.fields if field.name not in totals)
-        parts[kind.name] = _fields(own) + ("\n\nthen the counters." if len(own) < len(kind.fields) else "")
+        counts = kind.fields[-len(table.counters) :] == table.counters
+        own = kind.fields[: -len(table.counters)] if counts else kind.fields
+        parts[kind.name] = _fields(own) + ("\n\nthen the counters." if counts else "")
     bits = [("in", "bit", "name")]
     bits += [(block, str(bit), f"`{name}`") for block, flags in table.flags.items() for name, bit in flags.items()]
     commands = [("line", "device", "number", "word", "what")]

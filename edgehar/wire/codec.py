@@ -15,7 +15,18 @@ from edgehar.wire.frame_cutter import FrameCutter
 from edgehar.wire.frames import Cause, CsiFrames, Loss
 from edgehar.wire.layouts import layout_numbered
 from edgehar.wire.losses import LossAccount
-from edgehar.wire.messages import BoardFlag, CsiFlag, Decision, Heartbeat, Hello, ImuHello, ImuSamples, LogLine, Reply
+from edgehar.wire.messages import (
+    BoardFlag,
+    BoardModel,
+    CsiFlag,
+    Decision,
+    Heartbeat,
+    Hello,
+    ImuHello,
+    ImuSamples,
+    LogLine,
+    Reply,
+)
 from edgehar.wire.parse import Message, parse_head, parse_message
 from edgehar.wire.runs import Run, value_type
 from edgehar.wire.schema import schema
@@ -32,9 +43,9 @@ class FrameDecoder:
     """A `WireDecoder` for what firmware/ sends; see docs/wire.md.
 
     Beside frames: `hello` and `heartbeat` are the newest; `log` holds lines of text, the firmware's own and whatever
-    stood between frames; `replies`, `decisions` and `imu` hold the newest messages until they are taken out. `tag` is
-    set where it is no CSI board that speaks, but an inertial sensor: `ImuFrameDecoder` reads those. `boots` counts
-    restarts. `losses` says where frames went missing.
+    stood between frames; `replies`, `decisions` and `imu` hold the newest messages until they are taken out. `model` is
+    set where the board decides by itself. `tag` is set where it is no CSI board that speaks, but an inertial sensor:
+    `ImuFrameDecoder` reads those. `boots` counts restarts. `losses` says where frames went missing.
     """
 
     def __init__(self) -> None:
@@ -43,6 +54,7 @@ class FrameDecoder:
         self.replies: deque[Reply] = deque(maxlen=KEPT_MESSAGES)
         self.decisions: deque[Decision] = deque(maxlen=KEPT_MESSAGES)
         self.imu: deque[ImuSamples] = deque(maxlen=KEPT_MESSAGES)
+        self.model: BoardModel | None = None
         self.tag: ImuHello | None = None
         self.boots = 0
         self._boot: int | None = None  # the board's own number of this start
@@ -143,6 +155,8 @@ class FrameDecoder:
             self.replies.append(message)
         elif isinstance(message, Decision):
             self.decisions.append(message)
+        elif isinstance(message, BoardModel):
+            self.model = message
         elif isinstance(message, ImuSamples):
             self.imu.append(message)
         elif isinstance(message, ImuHello):

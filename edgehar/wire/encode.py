@@ -12,7 +12,7 @@ from edgehar.wire.envelope import wrap
 from edgehar.wire.frames import UNKNOWN_SEQ, CsiFrames
 from edgehar.wire.imu_encode import coded_text, imu_payload
 from edgehar.wire.layouts import layout_named
-from edgehar.wire.messages import CsiFlag, Decision, Heartbeat, Hello, ImuSamples, LogLine, Reply
+from edgehar.wire.messages import BoardModel, CsiFlag, Decision, Heartbeat, Hello, ImuSamples, LogLine, Reply
 from edgehar.wire.schema import schema
 
 _SAME = ("agc_gain", "fft_gain", "rssi_dbm", "noise_floor_dbm", "channel", "secondary", "sig_mode", "bandwidth", "stbc")
@@ -96,6 +96,12 @@ def encode_decision(decision: Decision) -> bytes:
         decision.certainty,
     )
     return wrap(kind.id, head + decision.logits.astype("<f4", copy=False).tobytes())
+
+
+def encode_model(model: BoardModel) -> bytes:
+    """Which model decides on the board, and whether it keeps up."""
+    kind = schema().kinds["model"]
+    return wrap(kind.id, kind.struct.pack(*astuple(model)))
 
 
 def encode_reply(reply: Reply) -> bytes:

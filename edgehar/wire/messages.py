@@ -166,6 +166,25 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class BoardModel:
+    """A model on the board, with totals since the board's start: does it get frames, does it keep up with them?
+
+    `model` is the bundle as a Decision names it, `layout` a number of layouts.toml, `mac_hash` 0 while no sender of
+    that layout was heard.
+    """
+
+    boot: int
+    t_us: int
+    model: int
+    layout: int
+    mac_hash: int = 0
+    frames: int = 0
+    skipped: int = 0
+    unfit: int = 0
+    decisions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ImuSamples:
     """Consecutive inertial samples x [n, c] int16; full scale is 32768. `seq` and `t_us` are those of the first."""
 

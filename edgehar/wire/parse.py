@@ -10,6 +10,7 @@ import numpy as np
 from edgehar.wire.frames import Cause
 from edgehar.wire.messages import (
     BoardFlag,
+    BoardModel,
     Counters,
     Decision,
     Heartbeat,
@@ -27,7 +28,7 @@ from edgehar.wire.schema import Kind, schema
 
 Head = tuple[Any, ...]
 ImuMessage = ImuHello | ImuHeartbeat | ImuSamples | Reply | LogLine
-Message = Hello | Heartbeat | Decision | ImuMessage
+Message = Hello | Heartbeat | Decision | BoardModel | ImuMessage
 NO_LABEL = 255
 KINDS: Mapping[int, Kind] = {kind.id: kind for kind in schema().kinds.values()}
 
@@ -110,6 +111,10 @@ def _decision(head: Head, tail: bytes) -> Decision | Cause:
     return Decision(boot, rx_seq, t_us, model, None if label == NO_LABEL else label, certainty, logits)
 
 
+def _model(head: Head, _tail: bytes) -> BoardModel:
+    return BoardModel(*head)
+
+
 def _reply(head: Head, tail: bytes) -> Reply:
     boot, number, status = head
     return Reply(boot, number, ReplyStatus(status), _text(tail))
@@ -123,6 +128,7 @@ _PARSERS: Mapping[str, Callable[[Head, bytes], Message | Cause]] = {
     "imu": _imu,
     "log": _log,
     "decision": _decision,
+    "model": _model,
     "reply": _reply,
 }
 

@@ -68,10 +68,10 @@ int eh_board_csi(EhBoard *board, EhWireCsi *frame, const uint8_t mac[EH_MAC_BYTE
     frame->mac_hash = eh_mac_hash(board->key, mac);
     frame->layout = eh_csi_layout(board->chips, frame, n_bytes);
     lock(board);
+    frame->rx_seq = board->rx_seq;
     if (frame->layout == NO_LAYOUT) {
         board->hello.unfit++;
     } else if (board->hello.flags & EH_BOARD_RUNNING) {
-        frame->rx_seq = board->rx_seq;
         eh_put_csi(head, frame);
         queued = eh_ring_push(&board->csi, head, EH_CSI_BYTES, values, n_bytes);
         board->rx_seq += (uint32_t)queued;
@@ -130,6 +130,16 @@ void eh_board_decision(EhBoard *board, EhWireDecision *decision, const float *lo
     lock(board);
     /* Every chip that this runs on keeps its floats as the wire does: IEEE 754, little-endian. */
     eh_notes_push(&board->notes, EH_KIND_DECISION, head, EH_DECISION_BYTES, (const uint8_t *)logits, n * sizeof *logits);
+    unlock(board);
+}
+
+void eh_board_model(EhBoard *board, EhWireModel *model)
+{
+    uint8_t payload[EH_MODEL_BYTES];
+    model->boot = board->hello.boot;
+    eh_put_model(payload, model);
+    lock(board);
+    eh_notes_push(&board->notes, EH_KIND_MODEL, payload, 0, payload, EH_MODEL_BYTES);
     unlock(board);
 }
 

@@ -55,7 +55,7 @@ int eh_board_init(EhBoard *board, const EhWireHello *identity, const uint8_t key
                   uint8_t *ring, size_t ring_size);
 
 /* A CSI frame from the sender `mac`: `values` [n_bytes] as the chip gave them. Of `frame`, boot, rx_seq, mac_hash and
- * layout are filled in here. 1 where it was queued; 0 where no layout fits or the board is stopped.
+ * layout (0: none fits) are filled in here. 1 where it was queued; 0 where no layout fits or the board is stopped.
  */
 int eh_board_csi(EhBoard *board, EhWireCsi *frame, const uint8_t mac[EH_MAC_BYTES], const uint8_t *values,
                  size_t n_bytes);
@@ -75,6 +75,9 @@ void eh_board_log(EhBoard *board, uint8_t level, const char *text);
 
 /* Queue a model's decision with its logits [n]. boot is filled in here. */
 void eh_board_decision(EhBoard *board, EhWireDecision *decision, const float *logits, size_t n);
+
+/* Queue what the board's model is and how it keeps up. boot is filled in here. */
+void eh_board_model(EhBoard *board, EhWireModel *model);
 
 /* Bytes from the host, as they come. Called from the link task. */
 void eh_board_receive(EhBoard *board, const uint8_t *bytes, size_t n);

@@ -21,7 +21,8 @@ typedef enum {
     EH_KIND_DECISION = 6,
     EH_KIND_REPLY = 7,
     EH_KIND_IMU_HELLO = 8,
-    EH_KIND_IMU_HEARTBEAT = 9
+    EH_KIND_IMU_HEARTBEAT = 9,
+    EH_KIND_MODEL = 10
 } EhKind;
 
 enum {
@@ -276,7 +277,7 @@ static inline void eh_get_log(const uint8_t *at, EhWireLog *m)
 #define EH_DECISION_BYTES 16u /* then the tail */
 typedef struct {
     uint16_t boot; /* as in hello */
-    uint32_t rx_seq; /* running number of the last frame that the window saw */
+    uint32_t rx_seq; /* running number of the last frame that the window saw; while frames are stopped, of the next to be sent */
     uint32_t t_us; /* device time of that frame, low 32 bits */
     uint32_t model; /* first 4 bytes of the bundle's SHA-256, little-endian */
     uint8_t label; /* index into the bundle's labels; 255: none */
@@ -412,6 +413,46 @@ static inline void eh_get_imu_heartbeat(const uint8_t *at, EhWireImuHeartbeat *m
     m->dropped_sensor = eh_get_u32(at + 19);
     m->bad_commands = eh_get_u32(at + 23);
     m->battery_percent = eh_get_u8(at + 27);
+}
+
+/* a model on the board and whether it keeps up; once a second, where there is one; its totals are since the start, modulo 2^32 */
+#define EH_MODEL_BYTES 35u
+typedef struct {
+    uint16_t boot; /* as in hello */
+    uint64_t t_us; /* as in hello */
+    uint32_t model; /* as in decision */
+    uint8_t layout; /* the only layout that the model takes, as in csi */
+    uint32_t mac_hash; /* the sender whose frames it takes, as in csi; 0: none heard yet */
+    uint32_t frames; /* frames that the model was given */
+    uint32_t skipped; /* frames that came faster than the model took them: it sees a gap there */
+    uint32_t unfit; /* frames of another layout, or of another sender while the model's is heard */
+    uint32_t decisions; /* decisions that it made */
+} EhWireModel;
+
+static inline void eh_put_model(uint8_t *at, const EhWireModel *m)
+{
+    eh_put_u16(at + 0, m->boot);
+    eh_put_u64(at + 2, m->t_us);
+    eh_put_u32(at + 10, m->model);
+    eh_put_u8(at + 14, m->layout);
+    eh_put_u32(at + 15, m->mac_hash);
+    eh_put_u32(at + 19, m->frames);
+    eh_put_u32(at + 23, m->skipped);
+    eh_put_u32(at + 27, m->unfit);
+    eh_put_u32(at + 31, m->decisions);
+}
+
+static inline void eh_get_model(const uint8_t *at, EhWireModel *m)
+{
+    m->boot = eh_get_u16(at + 0);
+    m->t_us = eh_get_u64(at + 2);
+    m->model = eh_get_u32(at + 10);
+    m->layout = eh_get_u8(at + 14);
+    m->mac_hash = eh_get_u32(at + 15);
+    m->frames = eh_get_u32(at + 19);
+    m->skipped = eh_get_u32(at + 23);
+    m->unfit = eh_get_u32(at + 27);
+    m->decisions = eh_get_u32(at + 31);
 }
 
 #define EH_MAX_COMMAND 63u /* bytes of a line from the host, its end not counted */

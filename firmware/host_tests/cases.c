@@ -36,6 +36,7 @@ static void through_struct(uint8_t kind, uint8_t *payload, size_t head_bytes)
         THROUGH_STRUCT(EH_KIND_LOG, log, EhWireLog)
         THROUGH_STRUCT(EH_KIND_DECISION, decision, EhWireDecision)
         THROUGH_STRUCT(EH_KIND_REPLY, reply, EhWireReply)
+        THROUGH_STRUCT(EH_KIND_MODEL, model, EhWireModel)
         THROUGH_STRUCT(EH_KIND_IMU_HELLO, imu_hello, EhWireImuHello)
         THROUGH_STRUCT(EH_KIND_IMU_HEARTBEAT, imu_heartbeat, EhWireImuHeartbeat)
     default:
@@ -193,6 +194,11 @@ static void board_life(void)
             const size_t n = eh_take_bytes(bytes) / sizeof(float);
             eh_copy(logits, bytes, n <= 16 ? n * sizeof(float) : 0);
             eh_board_decision(&board, &decision, logits, n);
+        } else if (step == 'M') {
+            EhWireModel model;
+            eh_take(head, EH_MODEL_BYTES);
+            eh_get_model(head, &model);
+            eh_board_model(&board, &model);
         } else if (step == 'F') {
             eh_board_filtered(&board);
         } else if (step == 'T') {

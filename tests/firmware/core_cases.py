@@ -114,6 +114,13 @@ class Life:
         head = schema().kinds["decision"].struct.pack(0, rx_seq, 5, 0xABCD, label, 0)
         self._steps.append(b"D" + head + sized(np.array(logits, "<f4").tobytes()))
 
+    def model(self, **fields: int) -> None:
+        """The board says what its model is and does; fields of the schema's model kind."""
+        head = np.zeros((), schema().kinds["model"].dtype)
+        for name, value in fields.items():
+            head[name] = value
+        self._steps.append(b"M" + head.tobytes())
+
     def filtered(self) -> None:
         """A frame came from a sender that is not listened to."""
         self._steps.append(b"F")

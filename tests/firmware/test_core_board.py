@@ -9,7 +9,7 @@ from edgehar.boards.virtual_board_commands import parse_command
 from edgehar.wire.codec import FrameDecoder
 from edgehar.wire.command import encode_command
 from edgehar.wire.frames import Loss
-from edgehar.wire.messages import BoardFlag, Hello, Link, ReplyStatus
+from edgehar.wire.messages import BoardFlag, BoardModel, Hello, Link, ReplyStatus
 from edgehar.wire.schema import schema
 from edgehar.wire.siphash import mac_hash
 from tests.firmware.core_cases import Life, answers, commands
@@ -133,6 +133,22 @@ def test_decisions_and_log_lines_reach_the_host(core):
     assert list(decoder.log) == ["started"]
     (decision,) = decoder.decisions
     assert (decision.boot, decision.rx_seq, decision.label, decision.logits.tolist()) == (7, 41, 1, [0.25, -3.5])
+
+
+def test_a_stopped_board_decides_and_says_how_its_model_does(core):
+    life = Life(IDENTITY)
+    life.csi(VALUES)
+    life.poll(0)
+    life.receive(b"stop\n")
+    life.csi(VALUES)  # for the model alone: it takes no number
+    life.decide(1, 2, [0.5])
+    life.model(t_us=9, model=0xABCD, layout=14, mac_hash=77, frames=2, skipped=1, decisions=1)
+    life.poll(SECOND_US)
+    decoder, runs = lived(life, core)
+    assert numbers(runs) == [0]
+    assert decoder.decisions[0].rx_seq == decoder.heartbeat.counters.next_seq == 1
+    assert decoder.model == BoardModel(7, 9, 0xABCD, 14, 77, 2, 1, 0, 1)
+    assert not decoder.losses
 
 
 def test_notes_that_find_no_room_are_counted(core):

@@ -13,6 +13,7 @@ from edgehar.wire.encode import (
     encode_hello,
     encode_imu,
     encode_log,
+    encode_model,
     encode_reply,
 )
 from edgehar.wire.envelope import unwrap, wrap
@@ -21,6 +22,7 @@ from edgehar.wire.imu_encode import imu_payload
 from edgehar.wire.layouts import layout_of, load_layouts
 from edgehar.wire.messages import (
     BoardFlag,
+    BoardModel,
     Counters,
     Decision,
     Heartbeat,
@@ -59,6 +61,7 @@ def messages():
     yield encode_imu(ImuSamples(1, 2**32 - 1, 2**31, 9615, 16, 2000, RNG.integers(-32768, 32767, (9, 6), np.int16)))
     yield encode_log(3, "E (1234) wifi: timeout", level=1)
     yield encode_decision(Decision(3, 77, 88, 0xDEADBEEF, None, 2, np.float32([-1e30, 1e-30, np.pi])))
+    yield encode_model(BoardModel(3, 2**63 + 1, 0xDEADBEEF, 255, *(0x01020304 * i for i in range(1, 6))))
     yield encode_reply(Reply(3, 65535, ReplyStatus.FAILED, "channel 300"))
     yield wrap(*imu_payload(imu_hello("ß" * 16)))
     yield wrap(*imu_payload(ImuHeartbeat(3, 2**63 + 7, BoardFlag(15), 2**32 - 1, 0x01020304, 0x05060708, 9, 100)))

@@ -16,12 +16,24 @@ from edgehar.wire.encode import (
     encode_hello,
     encode_imu,
     encode_log,
+    encode_model,
     encode_reply,
 )
 from edgehar.wire.envelope import wrap
 from edgehar.wire.frames import FRAME, Cause, Loss
 from edgehar.wire.layouts import load_layouts
-from edgehar.wire.messages import BoardFlag, Counters, Decision, Heartbeat, Hello, ImuSamples, Link, Reply, ReplyStatus
+from edgehar.wire.messages import (
+    BoardFlag,
+    BoardModel,
+    Counters,
+    Decision,
+    Heartbeat,
+    Hello,
+    ImuSamples,
+    Link,
+    Reply,
+    ReplyStatus,
+)
 from edgehar.wire.schema import schema
 from tests.wire_frames import HT40, csi_frames, decode, numbers, wire
 
@@ -73,12 +85,14 @@ def test_messages_come_out_as_they_went_in():
     decision = Decision(1, 5, 6, 0xABCDEF, 2, 0, np.float32([0.5, -1.25, 3.0]))
     imu = ImuSamples(1, 40, 1000, 10_000, 8, 2000, np.arange(-12, 12, dtype=np.int16).reshape(4, 6))
     stream = encode_hello(HELLO) + encode_heartbeat(beat_) + encode_reply(reply) + encode_log(1, "läuft\x1b[2J")
-    decode(decoder, stream + encode_decision(decision) + encode_imu(imu), 7)
+    model = BoardModel(1, 2**36, 0xABCDEF, 14, 0xC0FFEE, 300, 4, 5, 6)
+    decode(decoder, stream + encode_decision(decision) + encode_imu(imu) + encode_model(model), 7)
     assert decoder.hello == HELLO
     assert decoder.heartbeat == beat_
     assert decoder.simulated
     assert list(decoder.replies) == [reply]
     assert list(decoder.log) == ["läuft?[2J"]
+    assert decoder.model == model
     assert decoder.decisions[0].label == 2
     assert np.array_equal(decoder.decisions[0].logits, decision.logits)
     assert np.array_equal(decoder.imu[0].x, imu.x)
@@ -88,6 +102,7 @@ def test_messages_come_out_as_they_went_in():
 
 def test_python_s_messages_are_those_of_the_schema():
     own = {"hello": Hello, "heartbeat": Heartbeat, "reply": Reply, "decision": Decision, "imu": ImuSamples}
+    own |= {"model": BoardModel}
     totals = [field.name for field in schema().counters]
     assert [field.name for field in dataclasses.fields(Counters)] == totals
     for name, cls in own.items():
