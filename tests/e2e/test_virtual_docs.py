@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgehar.recording import Recording
@@ -55,6 +56,19 @@ def test_a_simulated_board_is_examined_and_recorded(tmp_path):
     assert "is SIMULATED" in done.stdout
     assert "SIMULATED" in done.stderr
     assert (tmp_path / "board.mcap").stat().st_size > 100_000
+
+
+@pytest.mark.slow
+def test_a_simulated_tag_is_recorded_as_it_measured(tmp_path):
+    pytest.importorskip("serial")
+    done = shell(LINES["virtual.md"][3].replace("&\n", "&\nsleep 3\n") + "wait\n", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    heard, measured = (Recording.open(tmp_path / name).read() for name in ("cable.mcap", "truth.mcap"))
+    assert heard.spec.simulated
+    assert len(heard) >= 100
+    same = np.isin(measured.seq, heard.seq)
+    assert np.array_equal(measured.x[same], heard.x)
+    assert np.array_equal(measured.t_dev_ns[same], heard.t_dev_ns)
 
 
 def test_the_doctor_examines_a_simulated_stream(tmp_path):
