@@ -50,8 +50,19 @@ python3 -c 'import ensurepip' 2>/dev/null || fail "python3-venv is missing" "apt
 [ -z "$bundle" ] || [ -f "$bundle" ] || fail "no bundle at $bundle" "" 3
 [ -z "$bundle" ] || [ -n "$source" ] || fail "--bundle needs --source" "add for instance --source replay:walk.mcap" 2
 
+case "$source" in
+    ble:* | *=ble:*)
+        command -v bluetoothctl >/dev/null 2>&1 || fail "$source needs BlueZ" "apt-get install bluez" 3
+        case "$package" in *\]) ;; *) package="$package[ble]" ;; esac
+        ;;
+esac
+
 if ! id edgehar >/dev/null 2>&1; then
     useradd --system --home-dir /var/lib/edgehar --shell /usr/sbin/nologin edgehar
+fi
+# D-Bus lets this group talk to bluetoothd.
+if getent group bluetooth >/dev/null 2>&1; then
+    usermod -aG bluetooth edgehar
 fi
 install -d -o edgehar -g edgehar -m 0750 /var/lib/edgehar
 install -d -m 0755 /opt/edgehar /etc/edgehar

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,26 @@ def test_installer_refuses(arguments: list[str], code: int, says: str) -> None:
     done = subprocess.run(["sh", str(INSTALL), *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == code
     assert says in done.stderr
+
+
+def test_installer_asks_for_bluez_before_it_changes_anything(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("the installer runs as root only")
+    (tmp_path / "python3").symlink_to(Path(sys.executable).resolve())
+    for tool in ("sh", "id", "uname", "dirname"):
+        (tmp_path / tool).symlink_to(shutil.which(tool) or tool)
+    (tmp_path / "watch.edgehar").touch()
+    arguments = ["--bundle", str(tmp_path / "watch.edgehar"), "--source", "wrist=ble:auto"]
+    done = subprocess.run(
+        [tmp_path / "sh", str(INSTALL), *arguments],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert "needs BlueZ" in done.stderr
+    assert "apt-get install bluez" in done.stderr
 
 
 def load_provider() -> ModuleType:
