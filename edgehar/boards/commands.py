@@ -24,16 +24,18 @@ _REASONS = {
 
 
 def board_link(address: str) -> ByteLink:
-    """The link, not yet open, that `csi:PORT[?baud=N]`, `csi:auto` or `tcp:HOST:PORT` names; a bare path is a port."""
+    """The link, not yet open, that `csi:PORT[?baud=N]`, `imu:PORT`, `csi:auto` or `tcp:HOST:PORT` names; a bare path
+    is a port.
+    """
     uri = SourceUri.parse(address if ":" in address else f"csi:{address}")
     uri.only("baud")
     if uri.scheme == "tcp":
         return SocketLink(uri.locator)
-    if uri.scheme != "csi" or not uri.locator:
+    if uri.scheme not in ("csi", "imu") or not uri.locator:
         raise UsageError(
             f"'{address}' is no board that takes commands",
             reason=Reason.FORMAT,
-            hint="write csi:/dev/ttyACM0, csi:auto or tcp:HOST:PORT",
+            hint="write csi:/dev/ttyACM0, csi:auto, imu:/dev/ttyACM0 or tcp:HOST:PORT",
         )
     return SerialLink(uri.locator, uri.integer("baud", DEFAULT_BAUD, low=300))
 

@@ -42,6 +42,11 @@ class AsAsked:
         """The source's."""
         return Counter(getattr(self.source, "counts", ()))
 
+    @property
+    def least_delay(self) -> object:
+        """What the source knows of its link; None where it does not say."""
+        return getattr(self.source, "least_delay", None)
+
     async def __aenter__(self) -> Self:
         """Open the source."""
         await self.source.__aenter__()

@@ -26,6 +26,10 @@ class ByteLink(Protocol):
 
     name: str
 
+    @property
+    def native(self) -> bool:
+        """Whether no line of a speed of its own lies between: USB that the board speaks itself, TCP."""
+
     def open(self) -> None: ...
 
     def read(self) -> bytes: ...
@@ -43,6 +47,11 @@ class SerialLink:
         self._device, self._baud = device, baud
         self._identity: BoardPort | None = None
         self._port: serial.Serial | None = None
+
+    @property
+    def native(self) -> bool:
+        """As the board's USB identity tells, once it is open."""
+        return self._identity is not None and self._identity.native
 
     def open(self) -> None:
         """Raises MissingError, UsageError or EdgeHarError that say what keeps it from opening, OSError otherwise."""
@@ -96,6 +105,11 @@ class SocketLink:
         self.name = address
         self._address = host.strip("[]"), int(port)
         self._socket: socket.socket | None = None
+
+    @property
+    def native(self) -> bool:
+        """Always."""
+        return True
 
     def open(self) -> None:
         """Raises MissingError where nobody answers."""

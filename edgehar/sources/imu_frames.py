@@ -8,12 +8,18 @@ from edgehar.sources.ble_devices.base import Choice
 from edgehar.sources.imu_stream import MOST_WAITING, ImuStream
 from edgehar.sources.tag_settings import tag_commands
 from edgehar.types import Chunk, StreamSpec
+from edgehar.wire.cobs import encoded_bytes
 from edgehar.wire.command import encode_command
+from edgehar.wire.envelope import OVERHEAD_BYTES
 from edgehar.wire.imu_codec import ImuFrameDecoder
-from edgehar.wire.messages import ImuHello, ImuSamples
+from edgehar.wire.messages import ImuHello, ImuSamples, Reply
 from edgehar.wire.parse import ImuMessage
+from edgehar.wire.schema import schema
 
-FRAMES = "frames"
+HEAD_BYTES = schema().kinds["imu"].head_bytes
+DELIMITERS = b"\0\0"
+LAST_COMMAND = 0xE4A  # numbers the last of ours, so that its reply is known
+PATIENT_HELLOS = 3  # without a reply: it was damaged on the way
 
 
 class ImuFrames:
@@ -24,8 +30,11 @@ class ImuFrames:
         self.decoder = ImuFrameDecoder()
         self.hello: ImuHello | None = None
         self.frames = 0
+        self.message_bytes = 0  # of the shortest message of samples, as it went over the line
         self._is_set = False
         self._told: int | None = None  # the boot for which commands were sent
+        self._hellos = 0  # of this boot
+        self._answered = False  # whether the tag has been through all of them
         self._outgoing = b""
         self._held: list[tuple[ImuMessage, int]] = []  # until it is set, or known to need nothing
         self._damaged = 0
@@ -64,9 +73,14 @@ class ImuFrames:
     def _take(self, messages: list[ImuMessage], host_ns: int) -> list[Chunk]:
         chunks: list[Chunk] = []
         for message in messages:
-            self.frames += isinstance(message, ImuSamples)
+            if isinstance(message, ImuSamples):
+                self.frames += 1
+                size = encoded_bytes(HEAD_BYTES + message.x.nbytes + OVERHEAD_BYTES) + len(DELIMITERS)
+                self.message_bytes = min(size, self.message_bytes or size)
             if isinstance(message, ImuHello):
                 self._hear(message)
+            elif isinstance(message, Reply) and message.id == LAST_COMMAND:
+                self._answered = True
             if self._is_set:
                 chunks += self._begin() + self.stream.push(message, host_ns)
             else:
@@ -78,18 +92,19 @@ class ImuFrames:
         return chunks
 
     def _hear(self, hello: ImuHello) -> None:
-        """The first hello of each start says what is to be set; the next one, that it was."""
+        """The first hello of each start says what is to be set; one after the answer to the commands, that it was."""
         self.hello = hello
-        if self._told == hello.boot:
-            if not self._is_set:
-                self._held.clear()  # measured before the commands were obeyed
-            self._is_set = True
-            return
-        self._told = hello.boot
         commands = tag_commands(hello, self.stream.choice)
-        if commands:
-            self._outgoing += b"".join(commands) + encode_command("hello")
-        else:
+        if self._told != hello.boot:
+            self._told, self._hellos, self._answered = hello.boot, 0, False
+            if commands:
+                self._outgoing += b"".join(commands) + encode_command("hello", id=LAST_COMMAND)
+        elif not self._is_set and (self._answered or self._hellos >= PATIENT_HELLOS):
+            commands = []  # it does what it can
+        self._hellos += 1
+        if not self._is_set and not commands:
+            if self._hellos > 1:
+                self._held.clear()  # measured before the commands were obeyed
             self._is_set = True
 
     def _begin(self) -> list[Chunk]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgehar.align.delay import UNKNOWN, LeastDelay, serial_delay
 from edgehar.errors import MissingError, Reason, UsageError
 from edgehar.sources.ble_devices.base import Choice
 from edgehar.sources.byte_link import ByteLink, SerialLink
@@ -36,7 +37,8 @@ def from_uri(uri: SourceUri, expected: StreamSpec | None) -> ImuFrameSource | Im
     placement = uri.word("placement", "")
     columns = uri.word("columns", "")
     rate_hz = uri.number("rate_hz", 0.0, low=0.0, high=10_000.0)
-    link: ByteLink = SerialLink(uri.locator, uri.integer("baud", DEFAULT_BAUD, low=300))
+    baud = uri.integer("baud", DEFAULT_BAUD, low=300)
+    link: ByteLink = SerialLink(uri.locator, baud)
     raw = Path(uri.word("raw", "")) if uri.word("raw", "") else None
     patience_s = uri.number("patience_s", PATIENCE_S, low=0.1)
     reopen_s = uri.number("reopen_s", 0.0, low=0.0) or None
@@ -53,7 +55,7 @@ def from_uri(uri: SourceUri, expected: StreamSpec | None) -> ImuFrameSource | Im
         gyro_range_dps=uri.integer("gyro", 0),
         placement=placement,
     )
-    return ImuFrameSource(link, choice, raw=raw, patience_s=patience_s, reopen_s=reopen_s)
+    return ImuFrameSource(link, choice, baud=baud, raw=raw, patience_s=patience_s, reopen_s=reopen_s)
 
 
 def _refuse(uri: SourceUri, keys: tuple[str, ...], why: str) -> None:
@@ -63,13 +65,17 @@ def _refuse(uri: SourceUri, keys: tuple[str, ...], why: str) -> None:
 
 
 class ImuFrameSource(LinkSource[ImuFrames]):
-    """A tag with edgehar's firmware. It is set as wanted before its stream begins, and again when it restarted."""
+    """A tag with edgehar's firmware. It is set as wanted before its stream begins, and again when it restarted.
+
+    baud: of the line; 0 where there is none, and so nothing is known of how long a message takes.
+    """
 
     def __init__(
         self,
         link: ByteLink,
         choice: Choice | None = None,
         *,
+        baud: int = 0,
         raw: Path | None = None,
         patience_s: float = PATIENCE_S,
         reopen_s: float | None = None,
@@ -83,10 +89,19 @@ class ImuFrameSource(LinkSource[ImuFrames]):
             reopen_s=reopen_s,
             greeting=GREETING,
         )
+        self._baud = baud
+
+    @property
+    def least_delay(self) -> LeastDelay:
+        """What a message takes on the line. A board with USB of its own sends it at once, whatever the baud rate."""
+        if not (self._baud and self.stream.message_bytes) or self._reader.link.native:
+            return UNKNOWN
+        return serial_delay(self.stream.message_bytes, self._baud)
 
     def nothing(self, name: str, waited: str, received: int) -> MissingError:
         """Why no sample came, as far as the bytes tell."""
         hello, decoder = self.stream.hello, self.stream.decoder
+        decoder.finish()  # text that no frame has ended is still text
         if hello is not None:
             said = f"{name}: '{hello.name}' is alive but sends no samples"
             return nothing_came(

@@ -10,8 +10,9 @@ from collections import Counter
 
 import numpy as np
 
-from edgehar.clock import RESTART_NS, CounterUnwrap
+from edgehar.clock import RESTART_NS
 from edgehar.sources.ble_devices.base import Choice
+from edgehar.sources.tag_clock import TagClock
 from edgehar.types import Chunk, Flag, FloatArray, StreamSpec
 from edgehar.wire.frames import Cause, Loss
 from edgehar.wire.messages import BoardFlag, ImuHeartbeat, ImuHello, ImuSamples, LogLine, Reply, ReplyStatus
@@ -47,8 +48,7 @@ class ImuStream:
         self._waiting: list[tuple[ImuSamples, int]] = []  # until the spec is known
         self._simulated = False
         self._boot: int | None = None
-        self._told_us = 0  # device time that the newest hello or heartbeat told
-        self._clock = CounterUnwrap()
+        self._clock = TagClock()
         self._flags = Flag.NONE  # of the next sample
         self._last: tuple[int, int] | None = None  # number and device time of the newest sample
         self._settings: tuple[int, int, int] | None = None  # period and ranges of the newest message
@@ -114,9 +114,9 @@ class ImuStream:
 
     def _hear(self, message: ImuHello | ImuHeartbeat) -> None:
         self._simulated |= BoardFlag.SIMULATED in message.flags
-        if message.t_us < self._told_us - RESTART_NS // 1000:
+        if self._clock.fell(message.t_us):
             self._restart()
-        self._told_us = message.t_us
+        self._clock.hear(message.t_us)
         if isinstance(message, ImuHello):
             self.hello = message
             return
@@ -130,7 +130,7 @@ class ImuStream:
         """The tag started anew, and with it its numbers and its clock."""
         self.restarts += 1
         self._account.restart()
-        self._clock, self._told_us = CounterUnwrap(), 0
+        self._clock = TagClock()
         if self._last is not None:
             self._flags |= Flag.CLOCK_RESET | Flag.GAP_BEFORE
         self._last = None
@@ -184,10 +184,12 @@ class ImuStream:
             self._flags |= Flag.GAP_BEFORE
             return None
         host = np.full(n, host_ns, np.int64)
-        first_ns, anew = self._clock.push(np.array([message.t_us], np.uint32), host[:1])
-        t_ns = int(first_ns[0]) + 1000 * message.period_us * np.arange(n, dtype=np.int64)
-        if self._last is not None and (anew[0] or int(t_ns[0]) < self._last[1] - RESTART_NS):
+        first_us = self._clock.full_us(message.t_us)
+        if self._last is not None and 1000 * first_us < self._last[1] - RESTART_NS:
             self._restart()  # its clock fell back, whatever its start is numbered
+            first_us = self._clock.full_us(message.t_us)
+        self._clock.newest_us = first_us
+        t_ns = 1000 * (first_us + message.period_us * np.arange(n, dtype=np.int64))
         first = self._unwrapped(message.seq)
         if first is None:
             self.counts[REPEATED] += n

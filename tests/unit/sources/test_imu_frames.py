@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from edgehar.sources.ble_devices.base import Choice
-from edgehar.sources.imu_frames import ImuFrames
+from edgehar.sources.imu_frames import LAST_COMMAND, ImuFrames
 from edgehar.types import Flag
 from edgehar.wire.envelope import wrap
 from edgehar.wire.imu_encode import imu_payload
-from edgehar.wire.messages import BoardFlag, ImuHeartbeat, ImuHello, ImuSamples
+from edgehar.wire.messages import BoardFlag, ImuHeartbeat, ImuHello, ImuSamples, Reply, ReplyStatus
 
 HELLO = ImuHello(1, 0, "esp32s3", "1.0", "bench-tag", "lsm6dso", 50, 8, 1000)
+DONE = Reply(1, LAST_COMMAND, ReplyStatus.DONE, "hello")
 NS = 1_000_000_000
 
 
@@ -41,11 +42,11 @@ def test_a_tag_that_is_set_as_wanted_loses_nothing_of_what_came_before_its_hello
 def test_what_was_measured_before_the_tag_was_set_is_let_go():
     stream = ImuFrames(Choice(rate_hz=100))
     assert stream.push(frame(samples(0), HELLO, samples(5)), NS) == []
-    assert stream.outgoing() == b"rate 100\nhello\n"
+    assert stream.outgoing() == b"rate 100\n#3658 hello\n"
     assert stream.outgoing() == b""
-    assert stream.push(frame(samples(10)), NS) == []
+    assert stream.push(frame(HELLO, samples(10)), NS) == []  # a hello that was on its way
     faster = replace(HELLO, rate_hz=104)
-    chunks = stream.push(frame(faster, samples(15, period_us=9615)), NS)
+    chunks = stream.push(frame(DONE, faster, samples(15, period_us=9615)), NS)
     assert stream.spec.rate_hz == 104.0
     assert seq(chunks) == list(range(15, 20))
 
@@ -53,8 +54,14 @@ def test_what_was_measured_before_the_tag_was_set_is_let_go():
 def test_a_tag_that_cannot_do_what_is_wanted_is_taken_as_it_is():
     stream = ImuFrames(Choice(rate_hz=100))
     stream.push(frame(HELLO), NS)
-    chunks = stream.push(frame(HELLO, samples(0)), NS)
+    chunks = stream.push(frame(DONE, HELLO, samples(0)), NS)
     assert chunks[0].spec.rate_hz == 50.0
+
+
+def test_an_answer_that_was_lost_does_not_keep_the_stream_from_beginning():
+    stream = ImuFrames(Choice(rate_hz=100))
+    assert stream.push(frame(HELLO, samples(0), HELLO, samples(5), HELLO, samples(10)), NS) == []
+    assert stream.push(frame(HELLO, samples(15)), NS)
 
 
 def test_a_tag_that_restarted_is_set_again_while_the_stream_goes_on():
@@ -62,7 +69,7 @@ def test_a_tag_that_restarted_is_set_again_while_the_stream_goes_on():
     stream.push(frame(HELLO, ImuHeartbeat(1, 0), samples(0)), NS)
     again = replace(HELLO, boot=2, rate_hz=26, flags=BoardFlag(0))
     chunks = stream.push(frame(again, samples(0, boot=2)), 2 * NS)
-    assert stream.outgoing() == b"rate 50\nstart\nhello\n"
+    assert stream.outgoing() == b"rate 50\nstart\n#3658 hello\n"
     assert chunks[0].flags[0] == Flag.CLOCK_RESET | Flag.GAP_BEFORE
 
 
@@ -85,3 +92,9 @@ def test_a_stream_that_ends_before_its_hello_is_what_came():
     chunks = stream.finish(2 * NS)
     assert seq(chunks) == list(range(10))
     assert chunks[0].spec.rate_hz == 50.0
+
+
+def test_the_shortest_message_tells_how_long_the_line_takes_at_least():
+    stream = ImuFrames()
+    stream.push(frame(HELLO, samples(0, 8), samples(8, 3), samples(11, 5)), NS)
+    assert stream.message_bytes == len(frame(samples(8, 3)))

@@ -74,9 +74,27 @@ def test_without_a_hello_the_samples_themselves_say_it_after_the_status_had_its_
 def test_every_sample_has_its_own_device_time_across_a_wrap_of_the_counter():
     stream = ImuStream()
     first = 2**32 // PERIOD_US - 3
-    chunks = push(stream, HELLO, *(samples(n) for n in range(first, first + 20, 5)), host_ns=NS)
+    chunks = push(
+        stream, replace(HELLO, t_us=2**32 - 900_000), *(samples(n) for n in range(first, first + 20, 5)), host_ns=NS
+    )
     assert np.diff(joined(chunks, "t_dev_ns")).tolist() == [PERIOD_US * 1000] * 19
     assert not joined(chunks, "flags").any()
+
+
+def test_a_pause_of_hours_is_dated_by_the_clock_that_the_tag_tells_in_full():
+    stream = ImuStream()
+    chunks = push(stream, HELLO, samples(0), host_ns=NS)
+    later_us = 3 * 2**32 + 5_000_000  # 3.6 hours, of which the host slept all but two seconds
+    chunks += push(stream, beat(9, t_us=later_us), replace(samples(9), t_us=(later_us + 7) % 2**32), host_ns=3 * NS)
+    assert chunks[1].t_dev_ns[0] == (later_us + 7) * 1000
+    assert stream.restarts == 0
+
+
+def test_a_clock_that_is_told_late_does_not_move_what_was_dated_before():
+    stream = ImuStream()
+    said = [samples(n) for n in range(0, 200, 5)]
+    chunks = push(stream, *said, beat(200, t_us=5 * 2**32 + 2_000_000), samples(200))
+    assert np.diff(joined(chunks, "t_dev_ns")).tolist() == [PERIOD_US * 1000] * 204
 
 
 def test_numbers_wrap_without_a_gap():
