@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
@@ -49,6 +50,7 @@ class AlignedSource:
         self._tap = tap
         self._open = contextlib.AsyncExitStack()
         self._aligner: Aligner | None = None
+        self._opened_s: float | None = None
 
     @property
     def aligner(self) -> Aligner:
@@ -73,6 +75,7 @@ class AlignedSource:
 
     async def __aenter__(self) -> Self:
         """Open the sources, and check that their streams are what the contract asks for."""
+        self._opened_s = time.monotonic()
         async with contextlib.AsyncExitStack() as stack:
             for source in self.sources.values():
                 await stack.enter_async_context(source)
@@ -90,7 +93,7 @@ class AlignedSource:
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
         """Aligned rows, until the last source ends."""
-        arrivals = live(self.sources) if self._speed is None else merged(self.sources, self._speed)
+        arrivals = live(self.sources, self._opened_s) if self._speed is None else merged(self.sources, self._speed)
         search = TapSearch(self.aligner) if self._tap else None
         async with contextlib.aclosing(arrivals):
             async for name, part in arrivals:

@@ -46,8 +46,11 @@ async def merged(sources: Mapping[str, Source], speed: float) -> AsyncGenerator[
             await parts.aclose()
 
 
-async def live(sources: Mapping[str, Source]) -> AsyncGenerator[Arrival]:
-    """Chunks as they come; the first of each source are waited for, because one may have been held back."""
+async def live(sources: Mapping[str, Source], opened_s: float | None = None) -> AsyncGenerator[Arrival]:
+    """Chunks as they come; the first of each source are waited for, because one may have been held back.
+
+    opened_s: monotonic time at which the first source began to be opened: the last one's first chunk is later by it.
+    """
     queue: asyncio.Queue[Arrival] = asyncio.Queue(MOST_WAITING)
     began_s = time.monotonic()
     readers = {name: asyncio.create_task(_read(name, source, queue)) for name, source in sources.items()}
@@ -60,7 +63,8 @@ async def live(sources: Mapping[str, Source]) -> AsyncGenerator[Arrival]:
             if came is None:
                 break
             first.append(came)
-        check_clocks(dict(reversed(first)), round((time.monotonic() - began_s) * 1e9))
+        waited_s = time.monotonic() - (began_s if opened_s is None else opened_s)
+        check_clocks(dict(reversed(first)), round(waited_s * 1e9))
         for name, chunk in sorted(first, key=lambda held: int(held[1].t_host_ns[-1])):
             yield name, chunk
         while (came := await _next(queue, readers, None)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import numpy as np
 import pytest
@@ -185,6 +186,15 @@ def test_streams_of_two_days_are_refused(speed):
     sources, contract = together(wrist=Scripted(), leg=Scripted(began_s=4000))
     with pytest.raises(InputError, match="'leg' begins 3900 s after 'wrist'"):
         rows(AlignedSource(sources, contract, speed=speed))
+
+
+def test_a_sensor_that_took_minutes_to_be_found_is_no_other_day():
+    sources, _ = together(wrist=Scripted(3, wait=tick), leg=Scripted(3, wait=tick, began_s=190))
+
+    async def names():
+        return [name async for name, _ in live(sources, time.monotonic() - 60)]
+
+    assert sorted(asyncio.run(names())) == ["leg"] * 3 + ["wrist"] * 3
 
 
 def test_a_source_may_know_its_least_delay_and_the_user_knows_better():
