@@ -42,12 +42,17 @@ $(TFLITE_VENV)/ready:
 demo: $(DEMO_VENV)/ready
 	$(DEMO_VENV)/bin/edgehar demo $(DEMO_ARGS)
 
+# Each file of tests stays with one of WORKERS processes.
+WORKERS ?= 2
+SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile
+
 test: $(VENV)/ready
-	$(VENV)/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -m "not slow" $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 test-slow: $(VENV)/ready $(TFLITE_VENV)/ready
 	EDGEHAR_TFLITE_PYTHON="$$(test -f $(TFLITE_VENV)/ready && echo "$$PWD/$(TFLITE_VENV)/bin/python")" \
-	    $(VENV)/bin/python -m pytest -m slow $(PYTEST_ARGS)
+	    $(VENV)/bin/python -m pytest -m "slow and not alone" $(SIDE_BY_SIDE) $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -m alone $(PYTEST_ARGS)
 
 soak: $(VENV)/ready
 	EDGEHAR_FUZZ_S=600 $(VENV)/bin/python -m pytest -m slow tests/fuzz tests/firmware/test_core_fuzz.py $(PYTEST_ARGS)

@@ -48,6 +48,7 @@ def test_a_simulated_room_is_recorded_with_its_labels_and_its_mark(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_simulated_board_is_examined_and_recorded(tmp_path):
     pytest.importorskip("serial")
     there = "until [ -e board ]; do sleep 0.1; done"
@@ -59,6 +60,7 @@ def test_a_simulated_board_is_examined_and_recorded(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_simulated_tag_is_recorded_as_it_measured(tmp_path):
     pytest.importorskip("serial")
     done = shell(LINES["virtual.md"][3].replace("&\n", "&\nsleep 3\n") + "wait\n", tmp_path)

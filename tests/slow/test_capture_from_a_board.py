@@ -10,7 +10,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 pytest.importorskip("pty", reason="pseudo-terminals are not a thing of this system")
 pytest.importorskip("serial", reason="pip install 'edgehar[serial]'")
 

@@ -26,6 +26,7 @@ async def _frames(address):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_nothing_is_lost_at_200_frames_a_second():
     pytest.importorskip("serial")
     board = VirtualBoard(BoardSettings(RadioSettings(seed=1, rate_hz=200)))
