@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from factories import AXES, random_bundle
 
 from edgehar.bundle import save_bundle
 from edgehar.cli.app import main
-from edgehar.recording import Recording
+from edgehar.recording import Recording, RecordingWriter
+from edgehar.types import Chunk, StreamSpec
 
 WRIST, LEG = "wrist=virtual:imu?seed=1&duration_s=20", "leg=virtual:imu?seed=2&duration_s=10&jitter_ms=6.5"
 
@@ -79,6 +81,35 @@ def test_the_summary_says_how_the_clocks_run_and_what_is_not_known(bundle, capsy
     assert "leg: clock " in err
     assert "least delay unknown" in err
     assert "give --base" in err
+
+
+def knocked(name, least_delay_ms):
+    """Twenty still seconds with three taps at five, sent by a link with a least delay of its own."""
+    rng = np.random.default_rng(len(name))
+    t_s = np.arange(1000) / 50 + 0.003 * len(name)
+    x = 0.01 * rng.standard_normal((1000, 6))
+    x[:, 2] += 1 + 5 * sum(np.exp(-(((t_s - at) / 0.015) ** 2)) for at in (5.0, 5.413, 5.927))
+    true_ns = np.rint(t_s * 1e9).astype(np.int64)
+    host = np.maximum.accumulate(true_ns + ((least_delay_ms + rng.exponential(4, 1000)) * 1e6).astype(np.int64))
+    spec = StreamSpec("imu", AXES, 50.0, ("g",) * 3 + ("radps",) * 3)
+    return Chunk(spec, true_ns, host, np.arange(1000), x.astype(np.float32), np.zeros(1000, np.uint16))
+
+
+def test_taps_put_two_sensors_of_unknown_links_on_one_line(bundle, tmp_path, capsys):
+    both = {"wrist": knocked("wrist", 10), "leg": knocked("leg", 70)}
+    with RecordingWriter(tmp_path / "knocked.mcap", {name: chunk.spec for name, chunk in both.items()}) as writer:
+        for name, chunk in both.items():
+            writer.write(chunk, name)
+    _, out, err = run(
+        capsys, bundle, "--source", f"replay:{tmp_path / 'knocked.mcap'}", "--align", "tap", "--speed", 0, "--json"
+    )
+    assert err == ""
+    lines, summary = decided(out)
+    tap = summary["sensors"]["devices"]["leg"]["tap"]
+    assert tap["taps"] == 3
+    assert tap["lag_ms"] == pytest.approx(60, abs=tap["within_ms"])
+    assert summary["sensors"]["bound_ms"] == tap["within_ms"]
+    assert len(lines) > 35  # what was held back while the tap was looked for is decided, too
 
 
 def test_a_settings_file_names_the_sensors(bundle, tmp_path, capsys):
