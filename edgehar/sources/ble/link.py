@@ -153,16 +153,17 @@ class Link:
         recent_s = RECENT_S if opening else 0.0  # the scan of another source may have heard it
         while True:
             left_s = None if ends_s is None else max(ends_s - time.monotonic(), 0.0)
+            candidate = None
             try:
                 candidate = await self._scan.find(self._wanted, left_s, self._counts, recent_s=recent_s)
                 await self._attempt(candidate)
             except RadioError as error:
                 trouble = error
-                stale = self._recovery.after(error.trouble)
+                stale = candidate is not None and self._recovery.after(error.trouble)
                 if self._recovery.is_final(error.trouble, opening=opening):
                     raise self._named(error) from None
-                if stale and self.candidate is not None:
-                    await self._forget(self.candidate.address)
+                if candidate is not None and stale:
+                    await self._forget(candidate.address)
             except MissingError as missing:
                 raise self._given_up(trouble or missing, opening=opening, patience_s=patience_s) from None
             else:

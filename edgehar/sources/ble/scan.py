@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 
+from edgehar.errors import Reason, UsageError
 from edgehar.sources.ble.choose import Candidate, Wanted
 from edgehar.sources.ble.radio import Radio, Sighting
 from edgehar.sources.ble.trouble import LASTING, RadioError
@@ -49,9 +50,15 @@ class Scan:
     ) -> Candidate:
         """The device, once it is heard; patience_s None: for ever. recent_s: having been heard so lately is enough.
 
-        Raises MissingError where it is not heard in time, UsageError where two are meant, RadioError where nothing can
-        be heard at all.
+        Raises MissingError where it is not heard in time, UsageError where two are meant or another source has it,
+        RadioError where nothing can be heard at all.
         """
+        if wanted.text.lower() in {address.lower() for address in self.taken}:
+            raise UsageError(
+                f"ble:{wanted.text} is used by another source of this program",
+                reason=Reason.VALUE,
+                hint="name each sensor once; edgehar doctor ble lists what is in range",
+            )
         began_s = time.monotonic()
         ends_s = None if patience_s is None else began_s + patience_s
         decides_s: float | None = None

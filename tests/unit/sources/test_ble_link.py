@@ -169,6 +169,17 @@ def test_a_device_that_another_source_uses_is_not_taken_twice():
     assert run(act()) == (A, B)
 
 
+def test_one_sensor_is_not_two_sources():
+    air = Air(Peripheral(A))
+
+    async def act():
+        async with source(air, A), source(air, A):
+            pass
+
+    with pytest.raises(UsageError, match="is used by another source"):
+        run(act())
+
+
 def test_lost_and_back_the_stream_goes_on_behind_a_marked_gap():
     one = Peripheral(A)
 
@@ -267,7 +278,7 @@ def test_an_adapter_that_is_switched_off_while_a_stream_runs_is_waited_for():
             return found.counts
 
     counts = run(act())
-    assert (counts["reconnects"], counts["scan_powered_off"]) == (1, 3)
+    assert counts == {"samples": 1, "reconnects": 1, "scan_powered_off": 3}
 
 
 def test_a_wrong_firmware_version_is_an_error_at_once():
