@@ -159,11 +159,12 @@ class Link:
                 await self._attempt(candidate)
             except RadioError as error:
                 trouble = error
-                stale = candidate is not None and self._recovery.after(error.trouble)
+                if candidate is None:
+                    self._recovery.deaf()
+                elif self._recovery.after(error.trouble):
+                    await self._forget(candidate.address)
                 if self._recovery.is_final(error.trouble, opening=opening):
                     raise self._named(error) from None
-                if candidate is not None and stale:
-                    await self._forget(candidate.address)
             except MissingError as missing:
                 raise self._given_up(trouble or missing, opening=opening, patience_s=patience_s) from None
             else:

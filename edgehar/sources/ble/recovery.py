@@ -18,7 +18,9 @@ STALE = frozenset({
 
 
 class Recovery:
-    """One for each device. `after` each failure tells what to do, `wait_s` how long to wait; `worked` ends the row."""
+    """One for each device. `after` a failed attempt tells what to do, `deaf` is one that did not even get so far;
+    `wait_s` is how long to wait, `worked` ends the row.
+    """
 
     def __init__(self, counts: Counter[str]) -> None:
         self._counts = counts
@@ -39,6 +41,10 @@ class Recovery:
         # Once in a row: a device that is merely far away must not be found anew for each attempt.
         self._forgotten |= forget
         return forget
+
+    def deaf(self) -> None:
+        """Nothing could be heard: the scan has counted why."""
+        self._failures += 1
 
     def is_final(self, trouble: Trouble, *, opening: bool) -> bool:
         """Whether no further attempt helps. A stream that has run waits for the adapter, too, to come back."""
