@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "driver/spi_master.h"
+#include "esp_attr.h"
 
 #define READ 0x80u
 #define CLOCK_HZ 5000000 /* the ICM-20948 takes 7 MHz, the others 10 */

@@ -6,8 +6,6 @@
 
 #include "esp_err.h"
 
-#define WORD_ALIGNED_ATTR __attribute__((aligned(4)))
-
 typedef enum { SPI2_HOST = 1 } spi_host_device_t;
 typedef enum { SPI_DMA_CH_AUTO = 3 } spi_dma_chan_t;
 typedef struct spi_device_t *spi_device_handle_t;
