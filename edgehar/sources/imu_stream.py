@@ -25,6 +25,9 @@ RADPS = np.pi / 180
 STATUS_NS = 1_900_000_000  # a tag says once a second whether it is simulated; one of these may be lost
 MOST_WAITING = 4096  # messages that wait for the tag to say what it is
 SAMPLES, REPEATED, OTHER_CHANNELS, REFUSED = "samples", "repeated", "other_channels", "refused_commands"
+BEFORE_SETTING = "before_setting"
+MOST_OLDER = 4096  # samples that may wait in a tag; beyond, its hello is wrong about its rate
+SAME_RATE = 0.25  # a hello rounds to whole Hz
 RATE_CHANGES, RANGE_CHANGES = "rate_changes", "range_changes"
 ImuMessage = ImuHello | ImuHeartbeat | ImuSamples | Reply | LogLine | Cause
 
@@ -87,10 +90,13 @@ class ImuStream:
         if isinstance(message, Reply):
             self.counts[REFUSED] += message.status is not ReplyStatus.DONE
             return []
-        if isinstance(message, ImuSamples):
-            self._waiting.append((message, host_ns))
-        else:
+        if not isinstance(message, ImuSamples):
             self._hear(message)
+        elif self._is_older(message):
+            self.counts[BEFORE_SETTING] += len(message.x)
+            self._account.arrived(message.seq, len(message.x))
+        else:
+            self._waiting.append((message, host_ns))
         return self._take() if self._is_settled() else []
 
     def damage(self) -> None:
@@ -134,6 +140,12 @@ class ImuStream:
         if self._last is not None:
             self._flags |= Flag.CLOCK_RESET | Flag.GAP_BEFORE
         self._last = None
+
+    def _is_older(self, message: ImuSamples) -> bool:
+        """Whether it waited in the tag's queue while the tag was set to another rate: no part of the stream."""
+        if self.spec is not None or self.hello is None or self.counts[BEFORE_SETTING] > MOST_OLDER:
+            return False
+        return abs(message.period_us * self.hello.rate_hz / 1e6 - 1) > SAME_RATE
 
     def _is_settled(self) -> bool:
         if not self._waiting:

@@ -24,8 +24,8 @@ def packet(message):
     return wrap_packet(*imu_payload(message))
 
 
-def samples(first, n=4):
-    return ImuSamples(1, first, first * 10_000, 10_000, 8, 1000, np.full((n, 6), 4096, np.int16))
+def samples(first, n=4, period_us=20_000):
+    return ImuSamples(1, first, first * period_us, period_us, 8, 1000, np.full((n, 6), 4096, np.int16))
 
 
 def walk(tag, hello=HELLO, after=None):
@@ -63,7 +63,8 @@ def test_what_is_wanted_is_set_before_the_stream_is_described():
     first_write = next(i for i, step in enumerate(taken) if isinstance(step, Write))
     assert taken.index(Subscribe(CONTROL_UUID)) < first_write
     assert tag.spec is None
-    (chunk,) = tag.take(DATA_UUID, packet(samples(0)), NS)
+    assert tag.take(DATA_UUID, packet(samples(0)), NS) == []  # from before it was set
+    (chunk,) = tag.take(DATA_UUID, packet(samples(4, period_us=9615)), NS)
     assert (chunk.spec.rate_hz, chunk.spec.placement, chunk.spec.simulated) == (104.0, "wrist", True)
     np.testing.assert_allclose(chunk.x[:, 0], 1.0)
 

@@ -175,6 +175,23 @@ def test_a_change_of_rate_keeps_the_spec_and_dates_samples_truly():
     assert stream.counts[RATE_CHANGES] == 1
 
 
+def test_what_a_tag_measured_before_it_was_set_is_no_part_of_the_stream_and_no_loss():
+    stream = ImuStream()
+    old = [samples(n, period_us=20_000) for n in (0, 5)]
+    chunks = push(stream, HELLO, beat(0), *old, samples(10, t_us=200_000), samples(15, t_us=250_000), beat(20))
+    assert stream.spec.rate_hz == 100.0
+    assert joined(chunks, "seq").tolist() == list(range(10, 20))
+    assert not joined(chunks, "flags").any()
+    assert stream.counts["before_setting"] == 10
+    assert not +stream.losses
+
+
+def test_a_hello_that_is_wrong_about_its_rate_does_not_hold_the_stream_up_for_ever():
+    stream = ImuStream()
+    chunks = push(stream, HELLO, *(samples(n, period_us=20_000) for n in range(0, 5000, 5)))
+    assert sum(map(len, chunks)) > 500
+
+
 def test_samples_of_other_channels_are_counted_and_a_gap():
     stream = ImuStream()
     unfit = [samples(5, width=3, gyro=0), samples(10, accel=0), samples(15, width=9)]
