@@ -96,10 +96,10 @@ async def air(*faults, speed=5.0, motion=None, on_samples=None, names=("tag",), 
 
 async def connected(central, name="tag", mtu=247):
     """A Host that has found everything."""
-    return await Host(await central.connect(address_of(name), timeout=10)).discover(mtu)
+    return await Host(await central.connect(address_of(name), timeout=60)).discover(mtu)
 
 
-async def until(condition, patience_s=20.0):
+async def until(condition, patience_s=60.0):
     """Wait until it holds."""
     async with asyncio.timeout(patience_s):
         while not condition():  # noqa: ASYNC110  what it asks about has no event of its own

@@ -70,6 +70,7 @@ class BlePeripheral:
         self._connection: Connection | None = None
         self._listening = False  # whether the host has subscribed to samples
         self._drop_at_s = self._appears_s = float("inf")
+        self._hidden_s = 0.0
         self._served = self._profile()
 
     @property
@@ -112,13 +113,17 @@ class BlePeripheral:
                 await self._carry(message)
             if self.tag.boot != boot:
                 boot = self.tag.boot
-                await self.drop(BOOT_US / 1e6)
-            elif self._connection is not None and now_s >= self._drop_at_s:
-                await self.drop(self.tag.settings.faults.drop_s)
+                self.drop(BOOT_US / 1e6)
+            if now_s >= self._drop_at_s:
+                await self._end()
             elif self._connection is None and now_s >= self._appears_s:
                 self._appears_s = float("inf")
                 await self._advertise()
             await asyncio.sleep(TICK_S if self.connected else IDLE_S)
+
+    def drop(self, hidden_s: float) -> None:
+        """End the connection now, and be found again after a while of stream time."""
+        self._drop_at_s, self._hidden_s = 0.0, hidden_s
 
     def truth(self) -> dict[str, Any]:
         """What became of the tag's samples, for a host's own account to be judged by."""
@@ -178,6 +183,7 @@ class BlePeripheral:
         faults = self.tag.settings.faults
         if faults.drop_every_s:
             self._drop_at_s = asyncio.get_running_loop().time() + faults.drop_every_s / self._speed
+            self._hidden_s = faults.drop_s
 
     def _on_mtu(self) -> None:
         self.tag.most_samples = samples_per_notification(self.mtu, self.tag.motion.channels)
@@ -214,14 +220,13 @@ class BlePeripheral:
         claimed = self.tag.wire_version
         return packet if claimed is None else bytes([claimed]) + packet[1:]
 
-    async def drop(self, hidden_s: float) -> None:
-        """End the connection, and be found again after a while."""
+    async def _end(self) -> None:
         self._drop_at_s = float("inf")
         if self._connection is not None:
             with contextlib.suppress(BaseBumbleError):  # the host may have gone at this moment
                 await self._connection.disconnect(HCI_REMOTE_DEVICE_TERMINATED_CONNECTION_DUE_TO_POWER_OFF_ERROR)
         await self.device.stop_advertising()
-        self._appears_s = asyncio.get_running_loop().time() + hidden_s / self._speed
+        self._appears_s = asyncio.get_running_loop().time() + self._hidden_s / self._speed
 
 
 class AnsweringController(Controller):
