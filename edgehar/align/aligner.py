@@ -8,13 +8,14 @@ two sensors' chunks are pushed changes a bit, as long as no push is later than `
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from edgehar.align.delay import UNKNOWN, LeastDelay
-from edgehar.align.timeline import DeviceFit
+from edgehar.align.timeline import NEWEST, DeviceFit
 from edgehar.align.track import Track, sensor_contracts
 from edgehar.contract import Contract
 from edgehar.dsp.grid import Grid
@@ -69,6 +70,7 @@ class Aligner:
         self._grid = Grid.at(contract.rate_hz)
         self._next: int | None = None  # grid point
         self._emitted: int | None = None  # the newest
+        self._waits: deque[int] = deque(maxlen=NEWEST)
 
     @property
     def fits(self) -> dict[str, DeviceFit | None]:
@@ -82,6 +84,10 @@ class Aligner:
             -1 if bound is None else bound for bound in (track.time.base.bound_ns for track in self.tracks.values())
         )
         return None if bounds[0] < 0 else sum(bounds[-2:])
+
+    def waited_ns(self, percent: float) -> float | None:
+        """Percentile of how long after its time a row was complete, of the newest rows; None before the first."""
+        return float(np.percentile(np.array(self._waits), percent)) if self._waits else None
 
     def push(self, name: str, chunk: Chunk) -> list[Chunk]:
         """Rows that these samples of sensor `name` complete."""
@@ -136,7 +142,9 @@ class Aligner:
         gap = np.diff(k, prepend=before) != 1
         self._emitted = int(k[-1])
         flags = np.where(gap, np.uint16(Flag.GAP_BEFORE), np.uint16(0))
-        aux = {REAL_OF: real_of[keep], "waited_ns": known_ns.max(axis=0)[keep] - points}
+        waited_ns = known_ns.max(axis=0)[keep] - points
+        self._waits.extend(waited_ns.tolist())
+        aux = {REAL_OF: real_of[keep], "waited_ns": waited_ns}
         return Chunk(self.spec, points, points, k, np.ascontiguousarray(x[keep]), flags, aux)
 
     def _point_after(self, t_ns: int) -> int:

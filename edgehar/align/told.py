@@ -14,9 +14,13 @@ NS_PER_MS = 1e6
 
 
 def alignment(aligner: Aligner, taps: Mapping[str, Tap]) -> dict[str, Any]:
-    """Plain JSON types: every device's fit, what a tap said, and how far two sensors may be apart (null: unknown)."""
+    """Plain JSON types: every device's fit, what a tap said, how far two sensors may be apart (null: unknown), and how
+    long after its time a row was complete.
+    """
     return {
         "bound_ms": _ms(aligner.bound_ns),
+        "waited_p50_ms": _ms(aligner.waited_ns(50)),
+        "waited_p99_ms": _ms(aligner.waited_ns(99)),
         "devices": {
             name: {
                 **told_fit(track.time.fit),
@@ -74,6 +78,11 @@ def alignment_lines(told: Mapping[str, Any]) -> list[str]:
                 f"delay p99 {device['delay_p99_ms']:.1f} ms"
             )
         lines.append(f"{name}: {fit}, least delay {device['least_delay']}")
+    if told["waited_p50_ms"] is not None:
+        lines.append(
+            f"rows were complete {told['waited_p50_ms']:.0f} ms after their time, "
+            f"99 % of them within {told['waited_p99_ms']:.0f} ms; the latency counts from there"
+        )
     bound_ms = told["bound_ms"]
     lines.append(
         "the sensors may be apart by a delay that nobody knows: give --base NAME=12ms, or --align tap"

@@ -80,6 +80,7 @@ def test_the_summary_says_how_the_clocks_run_and_what_is_not_known(bundle, capsy
     assert "wrist+leg  SIMULATED" in out
     assert "leg: clock " in err
     assert "least delay unknown" in err
+    assert "rows were complete" in err
     assert "give --base" in err
 
 

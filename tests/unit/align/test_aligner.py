@@ -174,12 +174,14 @@ def test_a_lost_sample_is_drawn_over_and_not_counted_as_real():
 def test_a_lost_sensor_is_waited_for_and_then_missing():
     leg = stream("leg")
     leg = kept(leg, (leg.seq < 150) | (leg.seq >= 250))
-    out, _ = aligned(in_order({"wrist": stream("wrist"), "leg": leg}))
+    out, aligner = aligned(in_order({"wrist": stream("wrist"), "leg": leg}))
     gone = np.isnan(out["x"][:, 2])
     assert gone.sum() == 100
     assert np.isfinite(out["x"][:, :2]).all()
     assert (out["real"][gone] == 0b01).all()
     assert (out["waited"][gone] == WAIT_NS).all()
+    assert aligner.waited_ns(50) <= 20 * MS
+    assert aligner.waited_ns(99) == WAIT_NS
     assert out["waited"][~gone].max() <= 20 * MS
     assert (out["flags"] == 0).all()
 
