@@ -73,6 +73,7 @@ class Air:
         self.scanning = self.most_scanning = self.scans = 0
         self.scanned_while_connecting = 0
         self.scan_faults: list[BaseException] = []
+        self.stop_faults: list[BaseException] = []
         air = self
 
         class Scanner(BaseBleakScanner):
@@ -94,6 +95,8 @@ class Air:
                     self._task.cancel()
                     self._task = None
                     air.scanning -= 1
+                if air.stop_faults:
+                    raise air.stop_faults.pop(0)
 
             async def _advertise(self):
                 while True:

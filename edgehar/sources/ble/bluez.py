@@ -1,4 +1,4 @@
-"""What edgehar asks of BlueZ past bleak: how its adapters are, and to forget a device that is stuck."""
+"""What edgehar asks of BlueZ past bleak: how adapters are; to forget a device, to restart an adapter that is stuck."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from edgehar.sources.ble.trouble import RadioError, Trouble, classify
 
 BLUEZ = "org.bluez"
 OBJECTS = "org.freedesktop.DBus.ObjectManager"
+PROPERTIES = "org.freedesktop.DBus.Properties"
 ADAPTER = "org.bluez.Adapter1"
 DEVICE = "org.bluez.Device1"
 
@@ -77,6 +78,19 @@ async def forget(address: str) -> bool:
         await _call(props["Adapter"].value, ADAPTER, "RemoveDevice", "o", [path])
         forgotten = True
     return forgotten
+
+
+async def cycle_power(adapter: str) -> bool:
+    """Switch an adapter off and on, which ends whatever it is stuck in; not where a device is connected through it."""
+    from dbus_fast import Variant
+
+    path = f"/org/bluez/{adapter}"
+    devices = [interfaces[DEVICE] for interfaces in (await _objects()).values() if DEVICE in interfaces]
+    if any(props["Adapter"].value == path and props["Connected"].value for props in devices):
+        return False
+    for on in (False, True):
+        await _call(path, PROPERTIES, "Set", "ssv", [ADAPTER, "Powered", Variant("b", on)])
+    return True
 
 
 async def _objects() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:

@@ -1,8 +1,11 @@
 """One scan for all who look for a device: a second one of the same program is what BlueZ answers with InProgress.
 
 It runs while somebody looks, rests while a connection is being made (many adapters cannot do both), and is begun anew
-for whoever joins late and every RENEW_S: adapters report a device once a scan, and BlueZ's own scans are known to stall
-(github.com/bluez/bluez/issues/807).
+for whoever joins late and every RENEW_S: adapters report a device once a scan.
+
+The kernel ends a scan by itself after 10.24 s. A stop that crosses that on its way is what leaves BlueZ before 5.88
+deaf for good (github.com/bluez/bluez/issues/807): no scan here becomes so old, and an adapter that is stuck all the
+same is switched off and on, unless something is connected through it.
 """
 
 from __future__ import annotations
@@ -15,12 +18,13 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 from edgehar.errors import Reason, UsageError
+from edgehar.sources.ble import bluez
 from edgehar.sources.ble.choose import Candidate, Wanted
 from edgehar.sources.ble.radio import Radio, Sighting
-from edgehar.sources.ble.trouble import LASTING, RadioError
+from edgehar.sources.ble.trouble import LASTING, RadioError, Trouble
 
 SETTLE_S = 2.0  # from the first device of a name to the decision that it is the only one
-RENEW_S = 10.0
+RENEW_S = 7.0
 JOIN_S = 0.5  # a scan that has run for longer is begun anew for a newcomer
 STARTS = 5  # attempts to begin a scan
 WAIT_S = 0.3  # between them, times 1, 2, 3, ...
@@ -42,6 +46,7 @@ class Scan:
         self._lookers: set[asyncio.Event] = set()
         self._began_s: float | None = None
         self._resting = 0
+        self._stuck = False
         self._turn = asyncio.Lock()
         self._connecting = asyncio.Lock()
 
@@ -127,6 +132,8 @@ class Scan:
             kept = self._since(time.monotonic() - KEPT_S)
             self._seen = {sighting.advertised.address: sighting for sighting in kept}
             await self._stop()
+            if self._stuck:
+                await self._unstick(counts)
             for attempt in range(1, STARTS + 1):
                 try:
                     await self._start()
@@ -147,8 +154,16 @@ class Scan:
         """A scan that cannot be stopped is over as far as anybody here can tell."""
         if self._began_s is not None:
             self._began_s = None
-            with contextlib.suppress(RadioError):
+            try:
                 await self._ear.stop()
+            except RadioError as error:
+                self._stuck |= error.trouble is Trouble.IN_PROGRESS
+
+    async def _unstick(self, counts: Counter[str]) -> None:
+        self._stuck = False
+        with contextlib.suppress(RadioError):
+            if self.radio.is_bluez and await bluez.cycle_power(self.radio.adapter):
+                counts["adapter_cycled"] += 1
 
     def _age_s(self) -> float:
         """How long the scan has been running; infinite where it does not."""

@@ -130,6 +130,18 @@ def test_a_device_can_be_forgotten_unless_there_is_none(air):
         assert not asyncio.run(bluez.forget(TAGS[0]))
 
 
+def test_an_adapter_is_restarted_unless_something_is_connected_through_it(air):
+    async def act():
+        async with open_source(f"ble:{TAGS[0]}"):
+            meanwhile = await bluez.cycle_power("hci0")
+        return meanwhile, await bluez.cycle_power("hci0"), await bluez.adapters()
+
+    with mock_bluez.tag("wrist"):
+        meanwhile, after, adapters = asyncio.run(act())
+    assert (meanwhile, after) == (False, True)
+    assert adapters[0].powered
+
+
 def test_of_several_adapters_the_first_that_is_on_is_used(air):
     from edgehar.sources.ble.radio import Radio
 

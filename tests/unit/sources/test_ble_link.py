@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from edgehar.sources.ble import link, recovery, scan
 from edgehar.sources.ble.choose import AUTO, Wanted
 from edgehar.sources.ble.inbox import Inbox
 from edgehar.sources.ble.link import Persistence
+from edgehar.sources.ble.radio import Radio
 from edgehar.sources.ble.trouble import RadioError, Trouble
 from edgehar.sources.ble_devices.base import Choice
 from edgehar.sources.imu_ble import BleSource
@@ -235,6 +237,33 @@ def test_a_scan_that_is_in_progress_is_begun_again():
     air = Air(Peripheral(A))
     air.scan_faults = [dbus_error("InProgress"), dbus_error("InProgress")]
     assert opened(air).counts == {"scan_in_progress": 2}
+
+
+def test_an_adapter_that_is_stuck_in_its_scan_is_restarted(monkeypatch):
+    restarted = []
+
+    async def cycle_power(adapter):
+        restarted.append(adapter)
+        return True
+
+    monkeypatch.setattr(scan.bluez, "cycle_power", cycle_power)
+    monkeypatch.setattr(Radio, "is_bluez", property(lambda radio: True))
+    monkeypatch.setattr(Radio, "connected", lambda radio: asyncio.sleep(0, []))
+    monkeypatch.setattr(scan, "RENEW_S", 0.05)
+    one = Peripheral(A, on_air=False)
+    air = Air(one)
+    air.stop_faults = [dbus_error("InProgress")]
+
+    async def act():
+        looking = scan.Scan(air.radio)
+        counts = Counter()
+        finding = asyncio.create_task(looking.find(Wanted(A, KINDS), 5, counts))
+        await until(lambda: restarted)
+        one.on_air = True
+        await finding
+        return counts
+
+    assert run(act()) == {"adapter_cycled": 1}
 
 
 def test_a_device_that_never_connects_is_given_up_with_the_last_reason():
