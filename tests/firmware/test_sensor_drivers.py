@@ -241,7 +241,9 @@ def test_the_bus_carries_the_bytes_that_the_data_sheet_asks_for(chip, one_bus):
         assert len(writes) == len(wanted)
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang", "arm-none-eabi-gcc", "riscv64-unknown-elf-gcc"])
+@pytest.mark.parametrize(
+    "compiler", ["gcc", "clang", "arm-none-eabi-gcc", "riscv64-unknown-elf-gcc", "xtensa-lx106-elf-gcc"]
+)
 def test_the_drivers_need_no_library(compiler):
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")

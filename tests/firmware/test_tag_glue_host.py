@@ -184,6 +184,13 @@ def test_a_sensor_that_falls_silent_is_begun_anew_and_its_samples_are_counted(ta
     assert steps == pytest.approx(1e6 / 104.17, rel=0.3)
 
 
+def test_a_command_that_the_sensor_does_not_take_is_answered_so(tag):
+    life = tag(*LISTENED, "run 500", "silent 1", "host #8 rate 50", "run 500", "silent 0", "run 3000")
+    assert [(reply.id, reply.status) for reply in life.all(Reply)] == [(8, ReplyStatus.FAILED)]
+    assert life.all(ImuHello)[-1].rate_hz == 104
+    assert life.all(ImuSamples)[-1].period_us == pytest.approx(1e6 / 104.17, rel=0.01)
+
+
 def test_without_a_sensor_it_says_so_and_starts_again_when_one_is_there(tag):
     life = tag(*PROVISIONED, "run 1000", "connect 247", *HEARD, "run 1500")
     assert life.all(ImuHello)[-1].sensor == "none"
