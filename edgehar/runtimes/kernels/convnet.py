@@ -6,8 +6,7 @@ are contiguous in the buffer; or, where a layer's taps and the hop allow it, two
 same bits whichever columns it is computed with. All buffers lie in one array, all weights in another; a table has one
 row per layer.
 
-A few wide groups, as the sensors of a fusion, are packed as one dense matrix with zeros between them: as many times
-the multiply-adds as there are groups, and still an order of magnitude faster than going from group to group.
+A few wide groups, as the sensors of a fusion, are one dense product (`spread`).
 
 Roofline: every weight is one multiply-add per new column, two thirds of one in pairs, and is read from L2 once per
 eight columns. Bound by arithmetic from four new columns on; a single column waits for its own additions. Calls between
@@ -21,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgehar.graph.convplan import Conv, ConvPlan, plan_convnet
+from edgehar.graph.convplan import ConvPlan, plan_convnet
 from edgehar.manifest import Manifest
 from edgehar.runtimes.kernels.columns import first_column, move_down
 from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Table, Vector, inlined_kernel, kernel
@@ -29,6 +28,7 @@ from edgehar.runtimes.kernels.conv_tile import LOWEST, convolve, weighted_sum
 from edgehar.runtimes.kernels.products import lone_product
 from edgehar.runtimes.kernels.short_conv import convolve_pairs, pack_short, scratch_size
 from edgehar.runtimes.kernels.simd import aligned, pack_rows, vectors_of
+from edgehar.runtimes.kernels.spread import is_spread, spread
 from edgehar.runtimes.kernels.vector import SUMS, WIDTH
 from edgehar.types import FloatArray, IntArray
 
@@ -38,8 +38,6 @@ COLUMNS = 14
 
 BURST = 64
 """Samples that are taken through the layers at once."""
-MOST_SPREAD, LEAST_SPREAD = 6, 8
-"""Up to so many groups, each of at least so many outputs, are packed as a dense matrix."""
 ZERO = np.float32(0)
 
 
@@ -220,23 +218,9 @@ def short_layers(plan: ConvPlan, manifest: Manifest) -> list[bool]:
     columns, stride = manifest.window, 1
     for conv in plan.convs:
         columns, stride = (columns - conv.kernel) // conv.stride + 1, stride * conv.stride
-        three = (conv.kernel, conv.stride) == (3, 1) and (conv.groups == 1 or is_spread(conv))
+        three = (conv.kernel, conv.stride) == (3, 1) and (conv.groups == 1 or is_spread(conv.groups, conv.out))
         short.append(SUMS > 0 and three and columns % 2 == 0 and manifest.hop // stride % 2 == 0)
     return short
-
-
-def is_spread(conv: Conv) -> bool:
-    """Whether a grouped convolution runs as a dense one."""
-    return 1 < conv.groups <= MOST_SPREAD and conv.out // conv.groups >= LEAST_SPREAD
-
-
-def spread(w: FloatArray, groups: int) -> FloatArray:
-    """Kernels [out, inputs / groups, kernel] of a grouped convolution, as a dense one's [out, inputs, kernel]."""
-    out, inside, size = w.shape
-    dense = np.zeros((groups, out // groups, groups, inside, size), np.float32)
-    for g in range(groups):
-        dense[g, :, g] = w.reshape(groups, out // groups, inside, size)[g]
-    return dense.reshape(out, groups * inside, size)
 
 
 class ConvnetEngine(Engine):
@@ -268,8 +252,9 @@ class ConvnetEngine(Engine):
             if i < len(plan.convs):
                 conv = plan.convs[i]
                 w = weights[f"{conv.name}.w"]  # [out, inputs / groups, kernel] -> [kernel * inputs / groups, out]
-                groups = 1 if is_spread(conv) else conv.groups
-                w = spread(w, conv.groups) if is_spread(conv) else w
+                groups = conv.groups
+                if is_spread(groups, conv.out):
+                    w, groups = spread(w, groups), 1
                 rows = pack_short(w) if short[i] else w.transpose(2, 1, 0).reshape(-1, conv.out)
                 matrices += [rows, weights[f"{conv.name}.b"][None]]
                 skip = -1 if conv.skip is None else conv.skip

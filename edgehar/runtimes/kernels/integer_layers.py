@@ -39,6 +39,7 @@ from edgehar.runtimes.kernels.integer_conv import (
 from edgehar.runtimes.kernels.integer_types import AnyArray, Int8Array, Int32Array
 from edgehar.runtimes.kernels.integer_vector import GROUP_BYTES, HALF, HAS_QUADS, pack_groups
 from edgehar.runtimes.kernels.simd import aligned, vectors_of
+from edgehar.runtimes.kernels.spread import is_spread, spread
 from edgehar.runtimes.kernels.vector import WIDTH
 from edgehar.types import IntArray
 
@@ -78,7 +79,8 @@ def pack_layers(graph: IntGraph, *, quads: bool = HAS_QUADS) -> Layers:
             places = _pack_conv(op, weights, numbers, quads=quads)
             lifted = HALF * op.skip_multiplier if quads and op.skip else 0
             rounding = op.shift, op.low, op.high, skip, op.skip_lag, op.skip_multiplier
-            shape = width, graph.sizes[op.out], op.kernel, op.stride, op.groups
+            groups = 1 if is_spread(op.groups, graph.sizes[op.out]) else op.groups
+            shape = width, graph.sizes[op.out], op.kernel, op.stride, groups
             table[i, : SKIP_MULTIPLIER + 1] = (*shape, *places, op.offset - lifted, *rounding)
             stride *= op.stride
     plan = np.zeros(ENTRIES, np.int64)
@@ -123,8 +125,11 @@ def _pack_conv(op: IntConv, weights: _Constants, numbers: _Constants, *, quads: 
     if quads:
         bias = bias - HALF * w.astype(np.int64).sum(axis=(1, 2))
     multiplier = np.broadcast_to(op.multiplier.value, len(bias))
+    dense = op.groups == 1
+    if is_spread(op.groups, len(bias)):
+        w, dense = spread(w.astype(np.int8), op.groups), True
     rows = np.ascontiguousarray(w.transpose(2, 1, 0), np.int8).reshape(-1, len(bias))
-    place = weights.put(pack_groups(rows, quads=quads) if op.groups == 1 else rows.ravel())
+    place = weights.put(pack_groups(rows, quads=quads) if dense else rows.ravel())
     return place, numbers.put(_whole(bias)), numbers.put(_whole(multiplier))
 
 
