@@ -1,4 +1,4 @@
-/* Bosch BMI270. Source: BST-BMI270-DS000-05 (revision 1.3), chapters "Device Initialization", "FIFO" and "Register Map".
+/* Bosch BMI270. Source: BST-BMI270-DS000-05 (revision 1.3), chapters "Device Initialization", "FIFO", "Register Map".
  * The chip runs only with a configuration file of Bosch's, which is no part of edgehar: EhImu.config.
  */
 #include "eh_imu_parts.h"
@@ -55,7 +55,7 @@ static const EhImuChoice rates[] = {
 static const EhImuChoice accel_ranges[] = {{2, 0}, {4, 1}, {8, 2}, {16, 3}};
 static const EhImuChoice gyro_ranges[] = {{125, 4}, {250, 3}, {500, 2}, {1000, 1}, {2000, 0}};
 
-/* "Device Initialization": the configuration file into the chip, piece by piece; addresses are in words of two bytes. */
+/* "Device Initialization": the configuration file into the chip in pieces; addresses count words of two bytes. */
 static EhImuFault upload(EhImu *imu)
 {
     if (!eh_imu_put(imu, PWR_CONF, 0)) { /* awake */

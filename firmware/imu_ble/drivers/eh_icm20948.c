@@ -37,7 +37,7 @@
 #define EVERY_FIFO 0x1fu
 #define FILTERED 0x01u /* xxx_FCHOICE */
 
-/* 10.11: the accelerometer's rate is 1.125 kHz / (1 + divider). 10.1 says 1.1 kHz for the gyroscope, table 1 of the same
+/* 10.11: the accelerometer's rate is 1.125 kHz / (1 + divider). 10.1 says 1.1 kHz for the gyroscope, table 1 of that
  * data sheet 562.5 Hz, half of 1125, for its fastest but one; both run from one clock. eh_stamp.h measures the rate.
  */
 #define INTERNAL_HZ 1125u

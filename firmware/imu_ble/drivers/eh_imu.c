@@ -4,7 +4,7 @@
 
 static const EhImuDriver *const drivers[] = {&eh_lsm6dso, &eh_bmi270, &eh_icm20948, &eh_mpu6050};
 
-/* Take `driver` at its address number `i` where its identity stands there. What stood there instead is kept in `seen`. */
+/* Take `driver` at its address number `i` where its identity stands there. What stood there instead goes to `seen`. */
 static EhImuFault probe(EhImu *imu, const EhImuDriver *driver, size_t i)
 {
     uint8_t identity = 0;

@@ -94,7 +94,7 @@ extern const EhImuDriver eh_lsm6dso, eh_mpu6050, eh_icm20948, eh_bmi270;
 /* Look for a chip at every address that a driver knows. On OTHER_CHIP, `seen` says what answered there. */
 EhImuFault eh_imu_find(EhImu *imu, const EhBus *bus);
 
-/* Reset the chip and set it going; imu->set is what it does then: the slowest rate that is not slower than asked for, or
+/* Reset the chip and set it going; imu->set is what it does then: the slowest rate that is not slower than wanted, or
  * its fastest; the narrowest range that holds the one asked for, or its widest.
  */
 EhImuFault eh_imu_set(EhImu *imu, const EhImuWanted *wanted);

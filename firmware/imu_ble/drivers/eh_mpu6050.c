@@ -66,7 +66,8 @@ static EhImuFault set(EhImu *imu, const EhImuWanted *wanted)
     if (fault != EH_IMU_OK) {
         return fault;
     }
-    if (!eh_imu_put(imu, PWR_MGMT_1, turns ? CLOCK_OF_GYRO_X : 0) || !eh_imu_put(imu, PWR_MGMT_2, turns ? 0 : GYRO_STANDBY)
+    if (!eh_imu_put(imu, PWR_MGMT_1, turns ? CLOCK_OF_GYRO_X : 0)
+        || !eh_imu_put(imu, PWR_MGMT_2, turns ? 0 : GYRO_STANDBY)
         || !eh_imu_put(imu, SMPLRT_DIV, (uint8_t)(every - 1)) || !eh_imu_put(imu, CONFIG, filter->code)
         || !eh_imu_put(imu, GYRO_CONFIG, (uint8_t)(gyro->code << 3))
         || !eh_imu_put(imu, ACCEL_CONFIG, (uint8_t)(accel->code << 3))

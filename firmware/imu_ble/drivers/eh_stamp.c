@@ -18,8 +18,8 @@ static void anchor_here(EhStamp *stamp, size_t i)
     stamp->anchor[i] = stamp->count;
 }
 
-/* The newest sample was taken after now - period, and not after now: move the line there, by less than a period, so that
- * no time goes back.
+/* The newest sample was taken after now - period, and not after now: move the line there, by less than a period, so
+ * that no time goes back.
  */
 static void correct(EhStamp *stamp, int64_t now_ns)
 {

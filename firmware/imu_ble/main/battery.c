@@ -36,7 +36,8 @@ void eh_battery_begin(void)
     }
     const adc_oneshot_unit_init_cfg_t of_unit = {.unit_id = id};
     const adc_oneshot_chan_cfg_t of_channel = {.atten = ADC_ATTEN_DB_12, .bitwidth = ADC_BITWIDTH_DEFAULT};
-    if (adc_oneshot_new_unit(&of_unit, &unit) != ESP_OK || adc_oneshot_config_channel(unit, channel, &of_channel) != ESP_OK
+    if (adc_oneshot_new_unit(&of_unit, &unit) != ESP_OK
+        || adc_oneshot_config_channel(unit, channel, &of_channel) != ESP_OK
         || !begin_scale(id)) {
         unit = NULL;
     }

@@ -1,4 +1,4 @@
-/* The configuration file without which a BMI270 does not run. It is Bosch's (BMI270_SensorAPI, BSD-3-Clause) and no part
+/* The configuration file without which a BMI270 does not run. It is Bosch's (BMI270_SensorAPI, BSD-3-Clause), no part
  * of edgehar; a build that is given it (edgehar firmware build imu_ble --bmi270 FILE) carries it.
  */
 #ifndef EH_BMI270_CONFIG_H

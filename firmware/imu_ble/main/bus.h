@@ -4,7 +4,7 @@
 
 #include "eh_imu.h"
 
-/* Install the driver; 1 where it went well. What it then does waits for the transfer: a tenth of a millisecond a register. */
+/* Install the driver; 1 where it went well. Its calls wait for the transfer: a tenth of a millisecond a register. */
 int eh_bus_begin(EhBus *bus);
 
 /* EhBus.delay_us: lets other tasks run where it takes a millisecond or more. */

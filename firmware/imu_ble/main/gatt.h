@@ -1,4 +1,4 @@
-/* The attributes of docs/ble-imu.md as NimBLE wants them: services, characteristics, and what reading and writing do. */
+/* The attributes of docs/ble-imu.md as NimBLE wants them: services, characteristics, what reading and writing do. */
 #ifndef EH_GATT_TABLE_H
 #define EH_GATT_TABLE_H
 

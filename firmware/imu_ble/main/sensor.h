@@ -14,11 +14,11 @@ const char *eh_sensor_name(void);
 /* How it is set. Without a sensor, as it was wanted: a hello needs some rate. */
 EhTagSettings eh_sensor_settings(void);
 
-/* Set one thing otherwise, as the command says; 1 where the sensor took it. `settings` is how it is set then. */
+/* Set one thing otherwise, as the command says; 1 where the sensor took it. `settings`: how it is set then. */
 int eh_sensor_change(const EhCommand *command, EhTagSettings *settings);
 
-/* Read what has come, if it is time to. Call it at every turn of the tag's task. 0: no sensor was there at the start, and
- * now there is one: the board may start again.
+/* Read what has come, if it is time to. Call it at every turn of the tag's task. 0: no sensor was there at the start,
+ * and now there is one: the board may start again.
  */
 int eh_sensor_poll(EhTag *tag, uint64_t now_us);
 

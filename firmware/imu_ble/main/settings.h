@@ -13,8 +13,8 @@ typedef struct {
     const char *complaint; /* what was wrong with the settings, for the log; NULL: nothing */
 } EhSettings;
 
-/* Read them; what is missing or out of range takes its default, and `complaint` says so. Counts this start. A tag without
- * a name is called after its address.
+/* Read them; what is missing or out of range takes its default, and `complaint` says so. Counts this start. A tag
+ * without a name is called after its address.
  */
 void eh_settings_load(EhSettings *settings);
 

@@ -1,5 +1,5 @@
-/* NimBLE and a host on the other side. What the host gets goes to stdout: u8 characteristic (the byte that tells its UUID
- * from the others', 25 the battery's, +128 where the host read it), u16 length, i64 time in us, bytes; little-endian.
+/* NimBLE and a host on the other side. What the host gets goes to stdout: u8 characteristic (the byte that tells its
+ * UUID from the others', 25 the battery's, +128 where the host read it), u16 length, i64 time in us, bytes.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Runs the tag's firmware against the fake: a script of lines on stdin, what the host gets on stdout, the trace on stderr.
+/* Runs the tag's firmware against the fake: a script on stdin, what the host gets on stdout, the trace on stderr.
  *
  *   nvs TYPE KEY VALUE, usb 0|1, reads 0|1, fail CALL     as for boards
  *   run MS                      the first one starts it      sensor NAME ADDRESS, or none: what is wired
