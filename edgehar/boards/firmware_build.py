@@ -10,9 +10,11 @@ import os
 import shlex
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import edgehar
+from edgehar.boards.firmware_model import KEPT
 from edgehar.boards.flash.chips import Chip
 from edgehar.boards.flash.firmware import BUILD_FILE
 from edgehar.errors import EdgeHarError, InputError, MissingError, Reason, UsageError
@@ -28,6 +30,29 @@ BMI270_SOURCE = "bmi270.c"
 BMI270_ARRAY = "bmi270_config_file[]"
 BMI270_HINT = "bmi270.c of https://github.com/boschsensortec/BMI270_SensorAPI (BSD-3-Clause, Bosch Sensortec)"
 INSTALL = "https://docs.espressif.com/projects/esp-idf/en/stable/esp32s3/get-started/"
+
+
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """What goes into a build beside the sources, all of it kept in the build directory.
+
+    bmi270: what `keep_bmi270_source` has put there, for a tag. model: what `firmware_model.keep_model` has put there,
+    for a CSI board; decisions_only: such a board sends no frames before it is told to.
+    """
+
+    bmi270: bool = False
+    model: bool = False
+    decisions_only: bool = False
+
+    def definitions(self, project: str, build: str) -> list[str]:
+        """For CMake, which keeps them from build to build: those that are not wanted are made empty."""
+        if project == TAG_PROJECT:
+            return [f"-DBMI270={f'{build}/{BMI270_SOURCE}' if self.bmi270 else ''}"]
+        model = f"{build}/{KEPT}" if self.model else ""
+        return [f"-DEDGEHAR_MODEL_DIR={model}", f"-DEDGEHAR_DECISIONS_ONLY={int(self.decisions_only)}"]
+
+
+NOTHING = Additions()
 
 
 def firmware_sources() -> Path:
@@ -83,17 +108,16 @@ def is_built(directory: Path) -> bool:
 
 
 def build_command(
-    chip: Chip, build: Path, program: str = "auto", project: str = PROJECT, *, bmi270: bool = False
+    chip: Chip, build: Path, program: str = "auto", project: str = PROJECT, additions: Additions = NOTHING
 ) -> list[str]:
     """The command that builds the firmware `project` for `chip` into the directory `build`.
 
-    `program`: idf.py, docker, podman or auto, the first of them that is installed. `bmi270`: a file that
-    `keep_bmi270_source` has put there is built in. Raises MissingError where no program is installed.
+    `program`: idf.py, docker, podman or auto, the first of them that is installed. Raises MissingError where none is.
     """
     if program == "auto":
         found = next((name for name in PROGRAMS if shutil.which(name)), None)
         if found is None:
-            container = container_line(chip, build, "podman", project, bmi270=bmi270)
+            container = container_line(chip, build, "podman", project, additions)
             raise MissingError(
                 f"none of {', '.join(PROGRAMS)} is installed, and one of them is needed to build firmware",
                 reason=Reason.NOT_INSTALLED,
@@ -105,10 +129,10 @@ def build_command(
             f"firmware is not built with {program!r}", reason=Reason.UNKNOWN_NAME, hint=f"one of {', '.join(PROGRAMS)}"
         )
     if program == "idf.py":
-        return _idf_command(chip, str(build), project, bmi270=bmi270)
+        return _idf_command(chip, str(build), project, additions)
     # Podman maps root in the container to the user outside; docker does not, and would leave files of root's.
     user = ["--user", f"{os.getuid()}:{os.getgid()}"] if program == "docker" and hasattr(os, "getuid") else []
-    idf = shlex.join(_idf_command(chip, "/build", project, bmi270=bmi270))
+    idf = shlex.join(_idf_command(chip, "/build", project, additions))
     inside = f"rm -rf /build/{SOURCES} && cp -R /firmware /build/{SOURCES} && {idf}"
     return [
         *(program, "run", "--rm", *user, "--env", "HOME=/tmp"),
@@ -118,10 +142,10 @@ def build_command(
 
 
 def container_line(
-    chip: Chip, build: Path, program: str = "docker", project: str = PROJECT, *, bmi270: bool = False
+    chip: Chip, build: Path, program: str = "docker", project: str = PROJECT, additions: Additions = NOTHING
 ) -> str:
     """One line for a shell that builds the firmware in Espressif's container, without edgehar's help."""
-    command = build_command(chip, build, program, project, bmi270=bmi270)
+    command = build_command(chip, build, program, project, additions)
     return f"mkdir -p {shlex.quote(str(build))} && {shlex.join(command)}"
 
 
@@ -162,8 +186,8 @@ def build_firmware(command: list[str], build: Path) -> None:
         )
 
 
-def _idf_command(chip: Chip, build: str, project: str, *, bmi270: bool) -> list[str]:
+def _idf_command(chip: Chip, build: str, project: str, additions: Additions) -> list[str]:
     # The configuration lies with the build, so that chips do not share one.
     place, configuration = f"{build}/{SOURCES}/{project}", f"-DSDKCONFIG={build}/sdkconfig"
-    extra = [f"-DBMI270={build}/{BMI270_SOURCE}"] if bmi270 else []
-    return ["idf.py", "-C", place, "-B", build, f"-DIDF_TARGET={chip.name}", configuration, *extra, "build"]
+    defined = [f"-DIDF_TARGET={chip.name}", configuration, *additions.definitions(project, build)]
+    return ["idf.py", "-C", place, "-B", build, *defined, "build"]

@@ -26,6 +26,13 @@ def firmware(
     bmi270: Annotated[
         Path | None, typer.Option(help="Bosch's bmi270.c, for a tag with a BMI270; edgehar may not bring it.")
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="For decisions on a CSI board: what edgehar export --target c --csi-layout LAYOUT wrote."),
+    ] = None,
+    decisions_only: Annotated[
+        bool, typer.Option("--decisions-only", help="With --model: send no frames before a host says start.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command, run nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> int:
@@ -33,6 +40,7 @@ def firmware(
     from edgehar.boards.firmware_build import (
         BMI270_SOURCE,
         TAG_PROJECT,
+        Additions,
         build_command,
         build_firmware,
         cached_build,
@@ -40,6 +48,7 @@ def firmware(
         keep_bmi270_source,
         project_named,
     )
+    from edgehar.boards.firmware_model import KEPT, keep_model, read_model
     from edgehar.boards.flash.chips import chip_named
     from edgehar.boards.flash.firmware import read_build
     from edgehar.errors import MissingError, Reason, UsageError
@@ -49,32 +58,44 @@ def firmware(
     project = project_named(project)
     for_chip = chip_named(chip)
     build = (out or cached_build(for_chip, project)).absolute()
-    with_bmi270 = bmi270 is not None
+    additions = Additions(bmi270 is not None, model is not None, decisions_only)
+    copies: list[list[str]] = []
     if bmi270 is not None:
         if project != TAG_PROJECT:
             raise UsageError(
                 "--bmi270", reason=Reason.VALUE, hint=f"edgehar firmware build {TAG_PROJECT} --bmi270 FILE"
             )
+        copies.append(["install", "-D", str(bmi270), str(build / BMI270_SOURCE)])
         if not dry_run:
             keep_bmi270_source(bmi270, build)
+    if (model is not None and project == TAG_PROJECT) or (decisions_only and model is None):
+        option = "--decisions-only" if decisions_only else "--model"
+        raise UsageError(
+            f"{option} is for a CSI board with a model",
+            reason=Reason.VALUE,
+            hint=f"edgehar firmware build --model DIR{' --decisions-only' if decisions_only else ''}",
+        )
+    found = None if model is None else read_model(model, for_chip)
+    if found is not None:
+        copies.append(["install", "-D", "-t", str(build / KEPT), *map(str, found.sources)])
+        if not dry_run:
+            keep_model(found, build)
     try:
-        command = build_command(for_chip, build, program, project, bmi270=with_bmi270)
+        command = build_command(for_chip, build, program, project, additions)
     except MissingError as error:
         if not dry_run or error.reason is not Reason.NOT_INSTALLED:
             raise
         told: dict[str, Any] = {"project": project, "chip": chip, "build_dir": str(build)}
-        told |= {"command": None, "install": error.hint}
+        told |= {"model": None if found is None else found.json(), "command": None, "install": error.hint}
         typer.echo(json.dumps(told) if as_json else f"{error}\n  next: {error.hint}")
         return 0
-    told = {"project": project, "chip": chip, "build_dir": str(build), "command": command}
+    told = {"project": project, "chip": chip, "build_dir": str(build)}
+    told |= {"model": None if found is None else found.json(), "command": command}
     if dry_run:
         line = shlex.join(command)
         if command[0] != "idf.py":
-            line = container_line(for_chip, build, command[0], project, bmi270=with_bmi270)
-        if bmi270 is not None:
-            copy = shlex.join(["install", "-D", str(bmi270), str(build / BMI270_SOURCE)])
-            line = f"{copy} && {line}"
-        typer.echo(json.dumps(told) if as_json else line)
+            line = container_line(for_chip, build, command[0], project, additions)
+        typer.echo(json.dumps(told) if as_json else " && ".join([*map(shlex.join, copies), line]))
         return 0
     build_firmware(command, build)
     made = read_build(build, None)

@@ -13,11 +13,12 @@ from edgehar import __version__
 from edgehar.archive import encode_json
 from edgehar.boards.boards import Board
 from edgehar.boards.boards import board as find_board
+from edgehar.boards.firmware_model import INPUT_HEADER
 from edgehar.boards.fit import check_fit
 from edgehar.bundle import Bundle, open_bundle
 from edgehar.contract import contract_to_json
 from edgehar.errors import EdgeHarError, Reason, UsageError
-from edgehar.export.c.csi_input import NAME, csi_input_header
+from edgehar.export.c.csi_input import csi_input_header
 from edgehar.export.choice import AUTO, BOTH, check_choices, requests_for, stem_of, without_step
 from edgehar.export.directory import SIDECAR, check_place, write_directory
 from edgehar.export.targets import EMITTERS, Emitted, Request
@@ -89,7 +90,7 @@ def _csi_input(bundle: Bundle, files: Mapping[str, bytes], csi_layout: str, path
     layout, _, field = csi_layout.partition(":")
     field = field or choose_field({layout: 1})[1]
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {f"c/{NAME}": csi_input_header(bundle, digest, layout, field).encode()}
+    return {f"c/{INPUT_HEADER}": csi_input_header(bundle, digest, layout, field).encode()}
 
 
 def _emit(

@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 UNKNOWN_BATTERY = 255
 
 
+def bundle_sha256_begin(model: int) -> str:
+    """`model` of a Decision or BoardModel as the first 8 hexadecimal digits of its bundle's SHA-256."""
+    return model.to_bytes(4, "little").hex()
+
+
 class BoardFlag(IntFlag):
     """`flags` of hello and heartbeat, a tag's too."""
 

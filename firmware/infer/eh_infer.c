@@ -4,6 +4,13 @@
 
 #include "eh_csi_input.h"
 
+#if EH_INPUT_FORMAT != 1
+#error "eh_csi_input.h is of another version of edgehar: export the model again"
+#endif
+#if EH_LOGITS > 250
+#error "a decision with so many logits does not fit the board's queue of notes"
+#endif
+
 #define TICK_NS 1000 /* device clocks count microseconds */
 
 static const uint16_t pairs[EH_CHANNELS] = EH_INPUT_PAIRS;
@@ -104,10 +111,11 @@ int eh_infer_csi(EhInfer *infer, EhBoard *board, const EhWireCsi *frame, const u
     if (frame->layout != EH_INPUT_LAYOUT || n_bytes == 0 || !amplitudes(values, sample)) {
         return 0;
     }
-    if (infer->open && infer->now_ns <= infer->last_ns) {
-        return 0;
+    const int64_t on_ns = infer->now_ns - infer->last_ns;
+    if (infer->open && on_ns <= 0 && on_ns >= -EH_INPUT_MAX_GAP_NS) {
+        return 0; /* overtaken by a later one */
     }
-    if (!infer->open || infer->now_ns - infer->last_ns > EH_INPUT_MAX_GAP_NS) {
+    if (!infer->open || on_ns > EH_INPUT_MAX_GAP_NS || on_ns < 0) { /* backwards: half of the counter's range passed */
         if (infer->open) {
             eh_init(&infer->model);
         }

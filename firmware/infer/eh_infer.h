@@ -1,7 +1,7 @@
 /* Recognition on the board: CSI frames into a bundle's exported C module, decisions out over the wire.
  *
- * Compile with the directory that `edgehar export --target c` wrote, in which edgehar.export.c.csi_input puts
- * eh_csi_input.h. A window takes milliseconds: call this from a task of its own, never from the radio's callback.
+ * Compile with the directory that `edgehar export --target c --csi-layout LAYOUT` wrote, and with -ffp-contract=off:
+ * eh_csi_input.h there says which values of a frame the model's channels are. A window takes milliseconds: call this from a task of its own, never from the radio's callback.
  *
  *   static EhInfer infer;
  *   eh_infer_init(&infer);

@@ -21,6 +21,7 @@ from tests.wire_frames import decode
 GLUE = FIRMWARE / "esp32s3_csi"
 MAIN = GLUE / "main"
 ESP32 = FIRMWARE / "esp32"
+INFER = FIRMWARE / "infer"
 FAKE = HOST_TESTS / "fake_idf"
 SOURCES = [*sorted(MAIN.glob("*.c")), *sorted(ESP32.glob("*.c"))]
 INCLUDES = [f"-I{path}" for path in (FAKE, FAKE / "include", COMMON, ESP32, MAIN)]
@@ -80,16 +81,23 @@ class Life:
 
 
 @cache
-def build(chip: str, directory: Path) -> Path:
-    """The firmware for `chip` as a program of this machine; that of the ESP32-S3 with sanitizers."""
+def build(chip: str, directory: Path, model: Path | None = None, *defines: str) -> Path:
+    """The firmware for `chip` as a program of this machine; that of the ESP32-S3 with sanitizers.
+
+    `model`: the C module of a bundle that decides on the board.
+    """
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed: apt-get install gcc libc6-dev")
-    program = directory / chip
+    program = directory / "_".join([chip, *defines])
     options = [f"-DFAKE_{chip.upper()}", f'-DFAKE_VERSION="{edgehar.__version__}"', *CONFIGURED.get(chip, ())]
     options += SANITIZE if chip == "esp32s3" else []
-    sources = map(str, [*sorted(FAKE.glob("*.c")), *SOURCES, *CORE])
+    options += [f"-D{define}" for define in defines]
+    sources = [*sorted(FAKE.glob("*.c")), *SOURCES, *CORE]
+    if model is not None:  # as main/CMakeLists.txt has it
+        options += ["-DEH_ONBOARD=1", "-ffp-contract=off", f"-I{model}", f"-I{INFER}"]
+        sources += [model / "eh_model.c", model / "eh_stream.c", INFER / "eh_infer.c"]
     built = subprocess.run(
-        ["gcc", "-std=gnu17", *WARNINGS, *options, *INCLUDES, *sources, "-o", str(program), "-lpthread"],
+        ["gcc", "-std=gnu17", *WARNINGS, *options, *INCLUDES, *map(str, sources), "-o", program, "-lpthread", "-lm"],
         capture_output=True,
         text=True,
         check=False,

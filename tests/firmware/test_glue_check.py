@@ -8,13 +8,16 @@ import subprocess
 import pytest
 
 import edgehar
+from edgehar.boards.firmware_model import INPUT_HEADER
 from edgehar.boards.flash.chips import CHIPS
 from edgehar.boards.flash.nvs import FORMAT, NAMESPACE
 from edgehar.boards.flash.partitions import table_from_csv
 from edgehar.wire.codec import FrameDecoder
 from edgehar.wire.messages import Link, Role
-from tests.firmware.glue import ESP32, GLUE, MAIN, SOURCES
+from tests.firmware.csi_model import csi_bundle, emitted
+from tests.firmware.glue import ESP32, GLUE, INFER, MAIN, SOURCES
 from tests.firmware.tidy import tidy_glue
+from tests.quantised import quantised
 
 VERSIONS = [(5, 2), (5, 5), (6, 0)]
 INCLUDES = (ESP32, MAIN)
@@ -58,6 +61,22 @@ def test_a_field_that_the_chip_has_not_is_found(tmp_path):
 def test_either_link_can_be_configured_alone(link):
     sources = [ESP32 / name for name in ("link.c", "link_usb.c", "link_uart.c")]
     assert tidy("esp32s3", (5, 5), f"CONFIG_EDGEHAR_LINK_{link}=1", sources=sources) == ""
+
+
+@pytest.mark.parametrize("chip", ["esp32s3", "esp32c3"])
+def test_a_model_and_what_feeds_it_check_for_both_processors(chip, tmp_path):
+    model = emitted(quantised(csi_bundle(), "int8"), tmp_path / "model")
+    sources = [MAIN / "onboard.c", INFER / "eh_infer.c", *model.sources]
+    includes = (*INCLUDES, INFER, model.directory)
+    assert tidy_glue(chip, (5, 5), "EH_ONBOARD=1", sources=sources, includes=includes) == ""
+
+
+def test_a_model_of_another_version_is_refused(tmp_path):
+    model = emitted(csi_bundle(), tmp_path / "model")
+    header = model.directory / INPUT_HEADER
+    header.write_text(re.sub("#define EH_INPUT_FORMAT .*", "", header.read_text()))
+    said = tidy_glue("esp32s3", (5, 5), sources=[INFER / "eh_infer.c"], includes=(*INCLUDES, INFER, model.directory))
+    assert "export the model again" in said
 
 
 def test_the_build_lists_every_source():

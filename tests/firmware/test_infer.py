@@ -7,30 +7,19 @@ import pytest
 
 from edgehar.boards.targets import find_target
 from edgehar.boards.toolchain import run_program
-from edgehar.bundle import Bundle
 from edgehar.dsp.csi import amplitude_np, by_frame_mean_np
 from edgehar.dsp.resample import resample_np
 from edgehar.errors import ContractError
-from edgehar.export.c.csi_input import csi_input_header, write_csi_input
-from edgehar.export.c.emit import emit_c
+from edgehar.export.c.csi_input import csi_input_header
 from edgehar.runtimes import make_runtime
 from edgehar.wire.codec import FrameDecoder
 from edgehar.wire.layouts import layout_named
 from tests.factories import random_bundle
 from tests.firmware.core_cases import COMMON, CORE, FIRMWARE, HOST_TESTS
+from tests.firmware.csi_model import CARRIERS, HOP, RATE_HZ, SHA256, WINDOW, csi_bundle, emitted
 from tests.wire_frames import HT40, csi_frames, numbers
 
-CARRIERS = (-58, -30, -2, 2, 31, 58)
-SHA256 = "0a0b0c0d" + "0" * 56
 INFER = FIRMWARE / "infer"
-WINDOW, HOP, RATE_HZ = 32, 8, 100.0
-
-
-def csi_bundle(units="frame_mean", family="fastgrnn") -> Bundle:
-    bundle = random_bundle(family, window=WINDOW, hop=HOP, channels=len(CARRIERS), rate_hz=RATE_HZ)
-    channels = tuple(f"sc{carrier:+d}.amp" for carrier in CARRIERS)
-    contract = replace(bundle.manifest.contract, kind="csi", channels=channels, units=(units,) * len(channels))
-    return replace(bundle, manifest=replace(bundle.manifest, contract=contract))
 
 
 def samples(iq, units):
@@ -46,8 +35,7 @@ def on_board(bundle, t_us, iq, directory, target="gcc-O0"):
     found = find_target(target)
     if found.missing() is not None:
         pytest.skip(f"tools for {target} are missing: {found.missing()}")
-    export = emit_c(bundle, directory / "model")
-    write_csi_input(bundle, SHA256, HT40, "htltf", export.directory)
+    export = emitted(bundle, directory / "model")
     records = b"".join(
         int(t % 2**32).to_bytes(4, "little") + row.astype(np.int8).tobytes() for t, row in zip(t_us, iq, strict=True)
     )
@@ -94,6 +82,21 @@ def test_a_long_gap_begins_a_new_window(tmp_path):
     t_us = np.concatenate([np.arange(40), 200 + np.arange(40)]) * 10_000
     decisions, _ = on_board(csi_bundle(), t_us, csi_frames(80).iq, tmp_path)
     assert [decision.rx_seq for decision in decisions] == [31, 39, 71, 79]
+
+
+def test_a_silence_of_half_the_counters_range_is_a_long_gap_too(tmp_path):
+    t_us = np.concatenate([np.arange(40), 40 * 60 * 100 + np.arange(40)]) * 10_000  # 40 minutes
+    decisions, _ = on_board(csi_bundle(), t_us, csi_frames(80).iq, tmp_path)
+    assert [decision.rx_seq for decision in decisions] == [31, 39, 71, 79]
+
+
+def test_a_frame_that_was_overtaken_changes_nothing(tmp_path):
+    t_us, iq = np.arange(80) * 10_000, csi_frames(80).iq
+    decisions, _ = on_board(csi_bundle(), t_us, iq, tmp_path)
+    late_us, late = np.insert(t_us, 50, t_us[47]), np.insert(iq, 50, iq[0], axis=0)
+    (tmp_path / "late").mkdir()
+    again, _ = on_board(csi_bundle(), late_us, late, tmp_path / "late")
+    assert [(one.t_us, one.logits.tolist()) for one in again] == [(one.t_us, one.logits.tolist()) for one in decisions]
 
 
 def test_lost_frames_lower_the_coverage_until_there_is_no_decision(tmp_path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgehar.boards.firmware_model import INPUT_FORMAT, INPUT_HEADER
 from edgehar.bundle import Bundle
 from edgehar.dsp.grid import Grid
 from edgehar.dsp.resample import MAX_GAP_NS
@@ -14,13 +15,12 @@ from edgehar.dsp.view import AMP, BARE, FRAME_MEAN
 from edgehar.errors import ContractError, Reason
 from edgehar.wire.layouts import layout_named
 
-NAME = "eh_csi_input.h"
 _PREFIX = "sc"
 
 
 def write_csi_input(bundle: Bundle, model_sha256: str, layout: str, field: str, out_dir: Path) -> Path:
     """Write eh_csi_input.h beside the exported model. Raises as `csi_input_header`."""
-    path = out_dir / NAME
+    path = out_dir / INPUT_HEADER
     path.write_text(csi_input_header(bundle, model_sha256, layout, field), encoding="utf-8")
     return path
 
@@ -51,6 +51,7 @@ def csi_input_header(bundle: Bundle, model_sha256: str, layout: str, field: str)
         "",
         "#include <stdint.h>",
         "",
+        f"#define EH_INPUT_FORMAT {INPUT_FORMAT} /* of this header: firmware/infer takes no other */",
         f"#define EH_INPUT_MODEL 0x{int.from_bytes(bytes.fromhex(model_sha256[:8]), 'little'):08X}u",
         f"#define EH_INPUT_LAYOUT {row.id}u /* {layout}, {field} */",
         f"#define EH_INPUT_WIDE {int(row.bits > 8)} /* values of two bytes */",

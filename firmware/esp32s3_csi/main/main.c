@@ -4,6 +4,7 @@
 #include "link.h"
 #include "log_line.h"
 #include "node.h"
+#include "onboard.h"
 #include "radio.h"
 #include "settings.h"
 #include "traffic.h"
@@ -20,6 +21,7 @@ void app_main(void)
         abort(); /* the panic text on the console says where */
     }
     eh_log_redirect(eh_node_log);
+    eh_onboard_begin();
     eh_radio_listen();
     eh_traffic_begin(&settings);
     eh_node_serve();

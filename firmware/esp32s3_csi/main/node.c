@@ -12,6 +12,7 @@
 
 #include "gain.h"
 #include "light.h"
+#include "onboard.h"
 #include "radio.h"
 #include "traffic.h"
 
@@ -90,7 +91,7 @@ int eh_node_begin(const EhSettings *settings, const uint8_t key[EH_KEY_BYTES], c
         .boot = settings->boot,
         .role = (uint8_t)settings->role,
         .csi = 1, /* radio.c does not compile without */
-        .flags = EH_BOARD_RUNNING | EH_BOARD_SALTED,
+        .flags = EH_ONBOARD_ALONE ? EH_BOARD_SALTED : EH_BOARD_RUNNING | EH_BOARD_SALTED,
         .link = (uint8_t)host->kind,
         .baud = host->baud,
         .rate_hz = settings->rate_hz,

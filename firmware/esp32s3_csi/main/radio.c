@@ -11,6 +11,7 @@
 #include "csi_frame.h"
 #include "mark.h"
 #include "node.h"
+#include "onboard.h"
 #include "rx_clock.h"
 #include "traffic.h"
 #include "width.h"
@@ -75,6 +76,7 @@ static void on_csi(void *context, wifi_csi_info_t *info)
         frame.flags |= EH_CSI_NUMBERED;
     }
     (void)eh_board_csi(eh_node(), &frame, info->mac, (const uint8_t *)info->buf, info->len);
+    eh_onboard_take(&frame, (const uint8_t *)info->buf, info->len);
 }
 
 /* Say where the radio is. */
