@@ -2,7 +2,8 @@
 
 Integers that we compute ourselves: to the bit. The same integers in another runtime, which rounds in its own way, and
 floating-point spiking models, where one potential on the other side of its threshold makes another number of spikes:
-the same winning label in 99.5 % of the windows. Everything else in float: |difference| <= 1e-4 max(1, |logit|).
+the same winning label in 99.5 % of the windows (of windows times heads). Everything else in float: |difference| <= 1e-4
+max(1, |logit|).
 """
 
 from __future__ import annotations
@@ -66,14 +67,16 @@ def judge(
     difference = np.abs(logits.astype(np.float64) - golden)
     difference[~np.isfinite(logits)] = np.inf
     errors = difference if subject.quantised else difference / np.maximum(1.0, np.abs(golden))
-    same_label = logits.argmax(axis=1) == golden.argmax(axis=1)
+    labels = len(subject.bundle.manifest.labels)
+    found, right = (one.reshape(len(one), -1, labels).argmax(axis=2) for one in (logits, golden))
+    same_label = found == right  # [n, heads]
     agreement = float(same_label.mean())
     if rule is Rule.BITWISE:
         broken = (logits != golden).any(axis=1)
     elif rule is Rule.TOLERANCE:
         broken = (errors > tolerance).any(axis=1)
     else:
-        broken = ~same_label | ~np.isfinite(logits).all(axis=1)
+        broken = ~same_label.all(axis=1) | ~np.isfinite(logits).all(axis=1)
     ok = agreement >= AGREEMENT and np.isfinite(logits).all() if rule is Rule.AGREEMENT else not broken.any()
     worst = int(np.argmax(broken)) if broken.any() else int(errors.max(axis=1).argmax())
     largest = float(errors.max())
