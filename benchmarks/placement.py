@@ -1,12 +1,12 @@
 """Where a walking person wears a sensor, and what wearing it on the other wrist costs: fit, measure, write rows.
 
-    python benchmarks/placement.py DATA [--write]
+    python benchmarks/placement.py DATA [--fit]
 
 DATA holds the npz files of real recordings (docs/formats.md, `npz`): dsads, wisdm_watch, motionsense, uci_har (hapt)
 and seglearn_watch. Placement: windows of walking; wrist: WISDM and both arms of DSADS; leg: MotionSense (pocket) and
 both legs of DSADS (knee); trunk: HAPT (waist) and DSADS (chest). Each placement is thus known from two data sets, so
-that a guess can be tested on a data set that it was not fitted on, beside people that it was not fitted on. --write
-also writes edgehar/dsp/imu_placement.toml, fitted on everything.
+that a guess can be tested on a data set that it was not fitted on, beside people that it was not fitted on. --fit
+puts a model fitted on everything where `edgehar calibrate --walk` looks for it on this machine.
 
 Mirror: a random forest learns the seven exercises of seglearn on the right wrists of nine people and is tested on the
 left wrist of the tenth, its axes as they are or mirrored along each axis in turn, and on that person's right wrist.
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parent))
 
 from resumable import resumable
-from rows import RESULTS, ROOT, Row, merge_rows
+from rows import RESULTS, Row, merge_rows
 
 from edgehar.dsp.imu_mirror import mirror_signs
 from edgehar.dsp.imu_placement import (
@@ -37,6 +37,7 @@ from edgehar.dsp.imu_placement import (
     PlacementModel,
     guess_placement,
     log_likelihoods,
+    placement_file,
     walking_features,
 )
 from edgehar.errors import MissingError, Reason
@@ -48,10 +49,9 @@ TOGETHER = 6  # windows that are judged together, as half a minute of walking gi
 COMMAND = "python benchmarks/placement.py DATA"
 USUAL_TEMPERATURE = 2.0  # where there is but one data set to fit on, and none to choose it by
 TEMPERATURES = np.arange(1.0, 6.01, 0.25)
-MODEL = ROOT / "edgehar" / "dsp" / "imu_placement.toml"
 HEAD = """\
 # Walking, as it shows in five features (edgehar/dsp/imu_placement.py): means of each placement, each data set of it
-# weighed alike, and the covariance that all share. Written by python benchmarks/placement.py DATA --write.
+# weighed alike, and the covariance that all share. Written by python benchmarks/placement.py DATA --fit.
 # Measured on people who walk: DSADS (8), WISDM 2019 (46), MotionSense (24), HAPT (30).
 """
 
@@ -70,7 +70,7 @@ def main() -> int:
     """Read the recordings, fit, measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--fit", action="store_true")
     asked = parser.parse_args()
 
     def work() -> None:
@@ -79,9 +79,11 @@ def main() -> int:
         for row in rows:
             print(f"{row.id}: {row.value:.1f} {row.unit} {dict(row.extras)}")
         merge_rows(RESULTS / "imu.jsonl", rows)
-        if asked.write:
-            temperature = best_temperature(walks)
-            MODEL.write_text(toml_of(fit(walks, temperature)), encoding="utf-8")
+        if asked.fit:
+            file = placement_file()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(toml_of(fit(walks, best_temperature(walks))), encoding="utf-8")
+            print(file)
 
     return resumable("placement", work)
 

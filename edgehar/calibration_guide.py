@@ -286,7 +286,7 @@ def told_placement(guess: PlacementGuess) -> str:
         f"{place} {100 * p:.0f} %" for place, p in sorted(guess.probabilities.items(), key=lambda i: -i[1])
     )
     if guess.place == UNKNOWN:
-        return f"UNKNOWN: {guess.why} ({shares})"
+        return f"UNKNOWN: {guess.why}{f' ({shares})' if shares else ''}"
     return f"{guess.place}, a guess from {guess.windows} windows of walking ({shares})"
 
 

@@ -1,4 +1,4 @@
-"""Where this machine's compiled code is kept between runs, and whether what lies there can be trusted."""
+"""Where this machine keeps what it made itself, such as compiled code, and whether what lies there can be trusted."""
 
 from __future__ import annotations
 

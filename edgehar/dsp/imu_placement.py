@@ -19,12 +19,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
 
 from edgehar.dsp.imu_still import Float64
+from edgehar.errors import InputError, Reason
+from edgehar.state_directory import state_places
 
 WINDOW_S = 5.0
 LEAST_HZ = 19.0  # twice the upper edge of the highest band, and a little
@@ -32,6 +33,7 @@ WALKING_G = (0.06, 1.0)  # rms of |acceleration|: below it nobody walks, above i
 SURE = 0.8
 MOST_VOTES = 2.0
 UNKNOWN = "UNKNOWN"
+FITTED_BY = "python benchmarks/placement.py DATA --fit, in a clone, DATA with the public recordings that it names"
 _BODY_HZ, _HIT_HZ, _STRIDE_HZ = (0.5, 6.0), (4.0, 9.0), 1.35
 FEATURES = ("log g", "log a/g", "log h/g", "log k/g", "stride")
 
@@ -71,9 +73,11 @@ def walking_features(acc_g: Float64, gyro_radps: Float64, rate_hz: float) -> Flo
 
 def guess_placement(features: Float64, model: PlacementModel | None = None) -> PlacementGuess:
     """From the features [n, 5] of windows with walking in them."""
-    model = model or placement_model()
     if not len(features):
-        return PlacementGuess(UNKNOWN, dict.fromkeys(model.places, 1 / len(model.places)), 0, "nobody walked")
+        return PlacementGuess(UNKNOWN, {}, 0, "nobody walked")
+    model = model or placement_model()
+    if model is None:
+        return PlacementGuess(UNKNOWN, {}, len(features), f"no model of placements is fitted here: {FITTED_BY}")
     evidence = log_likelihoods(features, model) / model.temperature
     together = evidence.mean(axis=0) * min(float(len(features)), MOST_VOTES)
     p = np.exp(together - together.max())
@@ -92,13 +96,28 @@ def log_likelihoods(features: Float64, model: PlacementModel) -> Float64:
     return found
 
 
-@cache
-def placement_model() -> PlacementModel:
-    """The one that this package ships."""
-    table = tomllib.loads(resources.files("edgehar.dsp").joinpath("imu_placement.toml").read_text(encoding="utf-8"))
-    places = tuple(table["means"])
-    means = np.array([[table["means"][place][name] for name in FEATURES] for place in places])
-    return PlacementModel(places, means, np.array(table["covariance"]), float(table["temperature"]))
+def placement_file() -> Path:
+    """Where this machine keeps the fitted model: $XDG_STATE_HOME/edgehar/placement/model.toml."""
+    return state_places("placement")[0] / "model.toml"
+
+
+def placement_model() -> PlacementModel | None:
+    """The one that was fitted on this machine, None without one. Raises InputError where it cannot be read.
+
+    None is shipped: whoever fetches the public recordings may use them; what is trained on them, perhaps not hand on.
+    """
+    file = placement_file()
+    if not file.exists():
+        return None
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        places = tuple(table["means"])
+        means = np.array([[table["means"][place][name] for name in FEATURES] for place in places])
+        return PlacementModel(places, means, np.array(table["covariance"]), float(table["temperature"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{file} is no placement model: {error}", reason=Reason.FORMAT, hint=f"fit it again: {FITTED_BY}"
+        ) from None
 
 
 def _rms(x: Float64, rate_hz: float, low_hz: float, high_hz: float) -> float:

@@ -11,6 +11,7 @@ from imu_motion import BIAS_G, SCALE, SIDES, SPEC, TURN_RADPS, chunks, held, six
 from edgehar.calibration_guide import Guide, Step, Wishes, told_placement
 from edgehar.errors import ContractError, InputError, UsageError
 from edgehar.types import StreamSpec
+from tests.placements import write_model
 
 
 def guided(x, wishes=None, spec=SPEC, size=10):
@@ -78,7 +79,9 @@ def test_a_stream_that_ends_is_used_as_far_as_it_came():
     assert len(guide.finish().ups) == 2
 
 
-def test_walking_after_the_pose_gives_a_guess():
+def test_walking_after_the_pose_gives_a_guess(tmp_path, monkeypatch):
+    write_model(tmp_path / "model.toml")
+    monkeypatch.setattr("edgehar.dsp.imu_placement.placement_file", lambda: tmp_path / "model.toml")
     guide, prompts = guided(np.vstack([held([0, 0, 1]), walked()]), Wishes(walk=True))
     assert prompts[1] == "walk as usual, straight on, for 30 seconds"
     found = guide.findings()

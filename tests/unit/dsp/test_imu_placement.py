@@ -6,24 +6,16 @@ import numpy as np
 import pytest
 
 from edgehar.dsp.imu_placement import FEATURES, UNKNOWN, guess_placement, placement_model, walking_features
-
-HZ = 50.0
-
-
-def walking(kind, seconds=5.0, seed=0, rate_hz=HZ):
-    """A made-up walker: steps at 1.9 Hz, strides at half of it, harder hits on the leg, little turning of the trunk."""
-    rng = np.random.default_rng(seed)
-    swing, hit, turn = {"wrist": (0.25, 0.03, 2.2), "leg": (0.45, 0.5, 2.0), "trunk": (0.25, 0.12, 0.25)}[kind]
-    t = np.arange(round(seconds * rate_hz)) / rate_hz
-    stride = np.sin(2 * np.pi * 0.95 * t)
-    acc = np.array([0.0, 0.0, 1.0]) + swing * np.sin(2 * np.pi * 1.9 * t)[:, None] * [0.3, 0.1, 1.0]
-    acc += hit * np.sin(2 * np.pi * 6.0 * t)[:, None] * [0.6, 0.3, 0.6] + 0.01 * rng.standard_normal((len(t), 3))
-    gyro = turn * stride[:, None] * [0.1, 1.0, 0.2] + 0.3 * hit * np.sin(2 * np.pi * 5.5 * t)[:, None]
-    return acc, gyro + 0.02 * rng.standard_normal((len(t), 3))
+from edgehar.errors import InputError
+from tests.placements import HZ, features, walking, write_model
 
 
-def features(kind, **about):
-    return np.array([walking_features(*walking(kind, seed=seed, **about), HZ) for seed in range(4)])
+@pytest.fixture
+def fitted(tmp_path, monkeypatch):
+    """A machine on which a model was fitted."""
+    write_model(tmp_path / "model.toml")
+    monkeypatch.setattr("edgehar.dsp.imu_placement.placement_file", lambda: tmp_path / "model.toml")
+    return tmp_path / "model.toml"
 
 
 def test_features_do_not_depend_on_how_the_sensor_is_turned():
@@ -39,12 +31,14 @@ def test_features_hardly_depend_on_the_rate(rate_hz):
     np.testing.assert_allclose(walking_features(*walking("leg", rate_hz=rate_hz), rate_hz), at_50, atol=0.25)
 
 
+@pytest.mark.usefixtures("fitted")
 def test_legs_and_trunks_are_told_apart():
     assert guess_placement(features("leg")).place == "leg"
     assert guess_placement(features("trunk")).place == "trunk"
     assert guess_placement(features("wrist")).place == "wrist"
 
 
+@pytest.mark.usefixtures("fitted")
 def test_what_lies_between_is_unknown_with_its_reason():
     model = placement_model()
     between = model.means[:2].mean(axis=0)
@@ -64,8 +58,22 @@ def test_without_walking_nothing_is_guessed():
     assert guess_placement(np.empty((0, len(FEATURES)))).why == "nobody walked"
 
 
+@pytest.mark.usefixtures("fitted")
 def test_many_windows_do_not_make_it_as_sure_as_if_each_were_news():
     one = features("leg")[:1]
     once, often = guess_placement(one), guess_placement(np.repeat(one, 50, axis=0))
     assert often.probabilities["leg"] == pytest.approx(guess_placement(np.repeat(one, 2, axis=0)).probabilities["leg"])
     assert once.probabilities["leg"] < often.probabilities["leg"]
+
+
+def test_without_a_fitted_model_it_says_how_to_fit_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("edgehar.dsp.imu_placement.placement_file", lambda: tmp_path / "none.toml")
+    guess = guess_placement(features("leg"))
+    assert guess.place == UNKNOWN
+    assert "benchmarks/placement.py DATA --fit" in guess.why
+
+
+def test_a_damaged_model_is_named(fitted):
+    fitted.write_text("temperature = 2.0")
+    with pytest.raises(InputError, match=r"model\.toml is no placement model"):
+        placement_model()
