@@ -10,6 +10,7 @@ NAMES = {
     "gru": "GRU",
     "cnn": "CNN",
     "csicnn": "CSI CNN",
+    "csieffnet": "CSI EfficientNet",
     "dscnn": "DS-CNN",
     "fastgrnn": "FastGRNN",
     "l2mu": "L2MU",

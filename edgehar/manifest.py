@@ -15,7 +15,7 @@ from edgehar.errors import InputError, Reason
 from edgehar.manifest_fields import Fields, is_number, list_of, refuse
 
 SCHEMA_VERSION = 1
-FAMILIES = ("cnn", "csicnn", "dscnn", "fastgrnn", "fusion", "gru", "l2mu")
+FAMILIES = ("cnn", "csicnn", "csieffnet", "dscnn", "fastgrnn", "fusion", "gru", "l2mu")
 SEVERAL_SENSORS = ("fusion",)
 """Families with a head for each sensor, and so the only ones whose contract has several."""
 QUANT_SCHEMES = ("int8", "int8x16")

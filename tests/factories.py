@@ -34,7 +34,7 @@ def random_bundle(
     """A bundle that opens, runs and verifies. `options` override entries of the model object, e.g. rank_w=3.
 
     `inputs` (default: `channels`) is the number of channels after `preprocess`. For the convnets `hidden` is the
-    width, and `hop` must be a multiple of 2 for cnn, csicnn and fusion and of 4 for dscnn, or give `layers`.
+    width, and `hop` must be a multiple of 2 (of 4 for dscnn), or give `layers`.
     The channels of fusion are two sensors', half of them each; `hidden` is the width for each sensor.
     """
     inputs = channels if inputs is None else inputs
@@ -85,8 +85,7 @@ def _shape(family: str, hidden: int, classes: int) -> dict[str, Any]:
     if family == "l2mu":
         sizes = {"memory": 3, "order": 4, "theta": 8.0, "hidden": hidden, "pop": 4, "encoding": 12, "encoded": 10}
         return {**sizes, "neuron": "leaky", "encoder": "stacked", "legacy_transposed_A": False, "readout": "membrane"}
-    layers = {"cnn": cnn_layers, "csicnn": csicnn_layers, "dscnn": dscnn_layers, "fusion": fusion_layers}[family]
-    return {"layers": layers(hidden)}
+    return {"layers": LAYERS[family](hidden)}
 
 
 def conv(name: str, out: int, kernel: int, stride: int = 1, groups: int = 1, *, relu: bool = True) -> dict[str, Any]:
@@ -117,6 +116,19 @@ def csicnn_layers(width: int) -> list[dict[str, Any]]:
     return [*filters, {"op": "residual", "body": body}, *tail]
 
 
+def csieffnet_layers(width: int) -> list[dict[str, Any]]:
+    """A projection, a stem and a fused MBConv for each of two bands, two MBConvs, the first of them without a skip.
+
+    Total stride 2; needs a window of at least 14 samples.
+    """
+    stem = [conv("rows", 6, 1, relu=False), conv("stem", 8, 3, 2, 2)]
+    fused = [conv("fused1", 24, 3, 1, 2), conv("fused2", 8, 1, 1, 2, relu=False)]
+    first = [conv("expand1", width, 1), conv("depth1", width, 3, 1, width), conv("project1", 5, 1, relu=False)]
+    second = [conv("expand2", width, 1), conv("depth2", width, 3, 1, width), conv("project2", 5, 1, relu=False)]
+    tail: list[dict[str, Any]] = [conv("features", width, 1), {"op": "mean"}, {"op": "linear", "name": "fc"}]
+    return [*stem, {"op": "residual", "body": fused}, *first, {"op": "residual", "body": second}, *tail]
+
+
 def dscnn_layers(width: int) -> list[dict[str, Any]]:
     """Strided stem, two depthwise-separable blocks; total stride 4; needs a window of at least 19 samples."""
     blocks = [
@@ -134,6 +146,15 @@ def fusion_layers(width: int) -> list[dict[str, Any]]:
     body = [conv("body1", both, 3, groups=2), conv("body2", both, 3, groups=2, relu=False)]
     tail: list[dict[str, Any]] = [{"op": "mean"}, {"op": "linear", "name": "fc"}]
     return [conv("stem", both, 5, 2, 2), {"op": "residual", "body": body}, *tail]
+
+
+LAYERS = {
+    "cnn": cnn_layers,
+    "csicnn": csicnn_layers,
+    "csieffnet": csieffnet_layers,
+    "dscnn": dscnn_layers,
+    "fusion": fusion_layers,
+}
 
 
 def hide_the_other_sensor(head: np.ndarray, classes: int) -> None:

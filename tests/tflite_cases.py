@@ -24,6 +24,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "l2mu": {"hop": 8, "hidden": 37},
     "cnn": {"hop": 6, "hidden": 13},
     "csicnn": {"hop": 6, "hidden": 13},
+    "csieffnet": {"hop": 6, "hidden": 37},
     "dscnn": {"hop": 4, "hidden": 19},
     "fusion": {"hop": 6, "hidden": 21, "channels": 6},  # a head that is large enough for int8 in a dynamic-range file
 }

@@ -79,7 +79,7 @@ def operations(bundle: Bundle, rates: Rates | None = None) -> tuple[int, int]:
     family = manifest.model["family"]
     if family == "l2mu":
         return _spiking(manifest.model, weights, manifest.window, rates or {})
-    if family in ("cnn", "csicnn", "dscnn", "fusion"):
+    if family in ("cnn", "csicnn", "csieffnet", "dscnn", "fusion"):
         return _convolutional(manifest.model, weights, manifest.window)
     heads = ("fc_w",)
     step = [w for name, w in weights.items() if w.ndim > 1 and name not in heads]

@@ -25,6 +25,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "cnn": replace(_SHARED, epochs=10, lr=5e-3, weight_decay=0.05, label_smoothing=0.1),
         "csicnn": replace(_SHARED, epochs=10, lr=5e-3, weight_decay=0.05, label_smoothing=0.1),
+        "csieffnet": replace(_SHARED, epochs=10, lr=5e-3, weight_decay=0.05, label_smoothing=0.1),
         "dscnn": replace(_SHARED, epochs=10, lr=5e-3, weight_decay=0.05, label_smoothing=0.1),
         "fastgrnn": replace(_SHARED, epochs=20, lr=1e-2, weight_decay=0.01, clip_norm=1.0),
         "fusion": replace(_SHARED, epochs=10, lr=5e-3, weight_decay=0.05, label_smoothing=0.1),

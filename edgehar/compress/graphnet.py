@@ -22,7 +22,7 @@ from edgehar.graph.ops import TENSOR_X, Constant, Conv, GatedUpdate, GruUpdate, 
 from edgehar.graph.quantise import quantise
 from edgehar.models.base import Array, Model, Tensors
 
-FAMILIES = ("cnn", "csicnn", "dscnn", "fastgrnn", "gru")
+FAMILIES = ("cnn", "csicnn", "csieffnet", "dscnn", "fastgrnn", "gru")
 SHARES = ("zeta", "nu")
 """Parameters that stay within 0 to 1."""
 Values = dict[str, Tensor]

@@ -207,6 +207,7 @@ FAMILIES: Mapping[str, Callable[[Mapping[str, Any], Weights, int], Lowered]] = {
     "gru": _gru,
     "cnn": _convnet,
     "csicnn": _convnet,
+    "csieffnet": _convnet,
     "dscnn": _convnet,
     "fusion": _convnet,
     "l2mu": _l2mu,

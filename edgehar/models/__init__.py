@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MODELS: dict[str, str] = {
     "cnn": "edgehar.models.cnn:CNN",
     "csicnn": "edgehar.models.csicnn:CsiCNN",
+    "csieffnet": "edgehar.models.csieffnet:CsiEffNet",
     "dscnn": "edgehar.models.dscnn:DSCNN",
     "fastgrnn": "edgehar.models.fastgrnn:FastGRNN",
     "fusion": "edgehar.models.fusion:Fusion",

@@ -12,92 +12,27 @@ Exported, these are ordinary convolutions: 1x1, grouped with repeated kernels, a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import ClassVar, Self
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from edgehar.errors import Reason, UsageError
-from edgehar.models.convnet import ConvNet, ConvUnit, Residual
-from edgehar.types import FloatArray
+from edgehar.models.convnet import ConvUnit, Residual
+from edgehar.models.sharing import Gather, Projection, Shared, SharingNet
 
 
-class Cosines(ConvUnit):
+class Cosines(Projection):
     """Fixed projection [b, c, t] -> [b, modes, t] on cosines 1 ... `modes` over the subcarriers (DCT-II, orthonormal).
 
     The constant one is left out: by the frame's mean it is 1 whatever happens.
     """
 
     def __init__(self, carriers: int, modes: int) -> None:
-        super().__init__(carriers, modes, 1, relu=False)
-        self.requires_grad_(requires_grad=False)
         place = (torch.arange(carriers, dtype=torch.float64) + 0.5) * math.pi / carriers
-        waves = torch.cos(torch.arange(1, modes + 1)[:, None] * place) * math.sqrt(2 / carriers)
-        self.conv.weight.copy_(waves[:, :, None])
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.conv(x)
-        return y
-
-    def folded(self) -> tuple[FloatArray, FloatArray]:
-        weight: FloatArray = self.conv.weight.numpy().copy()
-        return weight, weight[:, 0, 0] * 0
+        super().__init__(torch.cos(torch.arange(1, modes + 1)[:, None] * place) * math.sqrt(2 / carriers))
 
 
-class Shared(ConvUnit):
-    """The same convolution and normalisation for each of `copies` runs of input channels.
-
-    [b, copies * in, t] -> [b, copies * out, t']; with `zero_mean` every kernel's mean is taken off.
-    """
-
-    def __init__(
-        self, copies: int, inputs: int, outputs: int, kernel: int, *, stride: int = 1, zero_mean: bool = False
-    ) -> None:
-        super().__init__(inputs, outputs, kernel, stride=stride)
-        self.copies = copies
-        self.zero_mean = zero_mean
-
-    @property
-    def outputs(self) -> int:
-        return self.copies * self.conv.out_channels
-
-    @property
-    def groups(self) -> int:
-        return self.copies
-
-    def forward(self, x: Tensor) -> Tensor:
-        b, _, t = x.shape
-        each = x.reshape(b * self.copies, -1, t)
-        weight = _centred(self.conv.weight) if self.zero_mean else self.conv.weight
-        y = torch.relu(self.norm(F.conv1d(each, weight, stride=self.stride)))
-        return y.reshape(b, self.outputs, -1)
-
-    def folded(self) -> tuple[FloatArray, FloatArray]:
-        weight, bias = (torch.from_numpy(one) for one in super().folded())
-        if self.zero_mean:  # folding scales a kernel as a whole: before or after is the same
-            weight = _centred(weight)
-        return weight.repeat(self.copies, 1, 1).numpy(), bias.repeat(self.copies).numpy()
-
-
-class Gather(ConvUnit):
-    """A convolution of the mean over `copies` runs of channels: [b, copies * in, t] -> [b, out, t']."""
-
-    def __init__(self, copies: int, inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> None:
-        super().__init__(inputs, outputs, kernel, stride=stride)
-        self.copies = copies
-
-    def forward(self, x: Tensor) -> Tensor:
-        b, c, t = x.shape
-        return super().forward(x.reshape(b, self.copies, c // self.copies, t).mean(dim=1))
-
-    def folded(self) -> tuple[FloatArray, FloatArray]:
-        weight, bias = super().folded()
-        return torch.from_numpy(weight / self.copies).repeat(1, self.copies, 1).numpy(), bias
-
-
-class CsiCNN(ConvNet):
+class CsiCNN(SharingNet):
     """Cosines -> filters per mode -> mean over modes -> residual blocks -> mean -> dropout -> linear.
 
     [b, w, c] amplitudes -> at most `modes` cosines -> for each of them `filters` kernels of `kernel` samples (stride
@@ -142,16 +77,3 @@ class CsiCNN(ConvNet):
             *(Residual([ConvUnit(width, width, 3, relu=False)]) for _ in range(blocks)),
         ]
         return cls(trunk, channels=channels, classes=classes, window=window, dropout=dropout)
-
-    def matrices(self) -> dict[str, Tensor]:
-        """Without the kernels that are exported repeated: a restored model has them singly."""
-        shared = {unit for unit in self._units() if isinstance(unit, (Cosines, Shared, Gather))}
-        own = {f"{name}.w" for name, unit in self.units() if unit not in shared}
-        return {name: matrix for name, matrix in super().matrices().items() if name in {*own, f"{self.head}.w"}}
-
-    def _units(self) -> Iterator[ConvUnit]:
-        yield from (unit for _, unit in self.units())
-
-
-def _centred(weight: Tensor) -> Tensor:
-    return weight - weight.mean(dim=2, keepdim=True)

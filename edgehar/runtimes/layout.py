@@ -209,6 +209,7 @@ FAMILY_LAYOUTS: Mapping[str, Callable[[Fields, Manifest, int, int], Layout]] = {
     "gru": _gru,
     "cnn": _convnet,
     "csicnn": _convnet,
+    "csieffnet": _convnet,
     "dscnn": _convnet,
     "fusion": _fusion,
     "l2mu": _l2mu,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ENGINES: Mapping[str, str] = {
     "cnn": "edgehar.runtimes.kernels.convnet:ConvnetEngine",
     "csicnn": "edgehar.runtimes.kernels.convnet:ConvnetEngine",
+    "csieffnet": "edgehar.runtimes.kernels.convnet:ConvnetEngine",
     "dscnn": "edgehar.runtimes.kernels.convnet:ConvnetEngine",
     "fastgrnn": "edgehar.runtimes.kernels.fastgrnn:FastGRNNEngine",
     "fusion": "edgehar.runtimes.kernels.convnet:ConvnetEngine",

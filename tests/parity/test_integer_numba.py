@@ -29,6 +29,7 @@ MODELS: list[tuple[str, dict[str, Any]]] = [
     ("fastgrnn", {"hidden": 21, "rank_w": 3, "rank_u": 7}),
     ("gru", {"hidden": 19}),
     ("cnn", {"hidden": 13}),
+    ("csieffnet", {"hidden": 13}),
     ("dscnn", {"hidden": 9}),
     ("cnn", {"hidden": 8, "layers": GROUPED}),
     ("fusion", {"hidden": 13}),

@@ -20,7 +20,7 @@ from edgehar.contract import Contract, check_contract, contract_diff
 from edgehar.errors import ContractError, EdgeHarError, InputError, MissingError, Reason
 from edgehar.types import StreamSpec
 
-FAMILIES = ("cnn", "dscnn", "fastgrnn", "fusion", "gru", "l2mu")
+FAMILIES = ("cnn", "csieffnet", "dscnn", "fastgrnn", "fusion", "gru", "l2mu")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Convolutional networks without time padding (families cnn, csicnn and dscnn): whole window, and column by column.
+"""Convolutional networks without time padding (all families with `layers`): whole window, and column by column.
 
     conv      y[t] = b + sum_k w[:, :, k] x[t stride + k]            valid: no sample outside the window is invented
     residual  y = relu(body(x) + x cropped by half of the body's loss at each side)

@@ -63,7 +63,7 @@ def test_packed_bytes_take_the_smaller_form():
     assert packed_bytes(tensor, 1) == 23
 
 
-@pytest.mark.parametrize("family", ["cnn", "dscnn", "fastgrnn", "fusion", "gru", "l2mu"])
+@pytest.mark.parametrize("family", ["cnn", "csieffnet", "dscnn", "fastgrnn", "fusion", "gru", "l2mu"])
 def test_a_dense_bundle_costs_its_parameters(family):
     bundle = random_bundle(family)
     counted = cost(bundle)

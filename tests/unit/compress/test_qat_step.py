@@ -29,6 +29,7 @@ MODELS = [
     ("fastgrnn", {"hidden": 20, "rank_w": 3, "rank_u": 6}),
     ("gru", {"hidden": 14}),
     ("cnn", {"hidden": 10}),
+    ("csieffnet", {"hidden": 8}),
     ("dscnn", {"hidden": 8}),
 ]
 

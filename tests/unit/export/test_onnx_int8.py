@@ -32,6 +32,7 @@ GROUPED = [
 ]
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "cnn": ("cnn", {"hidden": 24}),
+    "csieffnet": ("csieffnet", {"hidden": 24}),
     "dscnn": ("dscnn", {"hidden": 24}),
     "grouped": ("cnn", {"layers": GROUPED}),
 }

@@ -15,6 +15,7 @@ from edgehar.train.supervised import predict
 
 BUNDLES = {
     "cnn": {},
+    "csieffnet": {},
     "dscnn": {},
     "fastgrnn": {},
     "fastgrnn-low-rank": {"rank_w": 3, "rank_u": 5},

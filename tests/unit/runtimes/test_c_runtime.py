@@ -25,6 +25,7 @@ FAMILIES = {
     "fastgrnn": {"hop": 7, "hidden": 37},
     "gru": {"hop": 5, "hidden": 9},
     "cnn": {"hop": 6, "hidden": 13},
+    "csieffnet": {"hop": 6, "hidden": 11},
     "dscnn": {"hop": 28, "hidden": 8},
     "fusion": {"hop": 6, "hidden": 13, "channels": 6},
     "l2mu": {"hop": 30, "hidden": 12},

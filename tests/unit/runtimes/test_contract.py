@@ -24,6 +24,7 @@ CASES = {
     "fastgrnn-low-rank-u": ("fastgrnn", {"hop": 30, "hidden": 8, "rank_u": 2}),
     "gru": ("gru", {"hop": 5, "hidden": 37}),
     "cnn": ("cnn", {"hop": 6, "hidden": 13}),
+    "csieffnet": ("csieffnet", {"hop": 6, "hidden": 11}),
     "dscnn": ("dscnn", {"hop": 4, "hidden": 11}),
     "grouped": ("cnn", {"hop": 2, "layers": GROUPED}),
     "hop-over-window": ("cnn", {"hop": 28, "hidden": 4}),

@@ -26,6 +26,8 @@ CASES = [
     ("l2mu", "window", "float32"),
     ("cnn", "window", "int8"),
     ("cnn", "step", "int8"),
+    ("csieffnet", "step", "int8"),
+    ("csieffnet", "window", "float32"),
     ("dscnn", "step", "float32"),
     ("dscnn", "window", "float32"),
 ]

@@ -35,6 +35,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "fastgrnn-preprocessing": ("fastgrnn", {"hop": 8, "inputs": 2, "preprocess": INSIDE}),
     "gru": ("gru", {"hop": 30, "hidden": 37}),
     "cnn-preprocessing": ("cnn", {"hop": 6, "hidden": 13, "inputs": 2, "preprocess": INSIDE}),
+    "csieffnet": ("csieffnet", {"hop": 6, "hidden": 11}),
     "dscnn": ("dscnn", {"hop": 4, "hidden": 11}),
     "l2mu": ("l2mu", {"hop": 9, "hidden": 37}),
 }
