@@ -65,10 +65,10 @@ def _gatt_tables(table: Schema, profile: Profile) -> dict[str, str]:
     link, heads = profile.link, {name: PACKET_HEAD_BYTES + table.kinds[name].head_bytes for name in PACKETS}
     room = [("MTU", "bytes of a value", "samples of 6 channels", "of 3 channels", "config", "status")]
     for mtu in MTUS:
-        value = link.value_bytes(mtu)
-        notified = ["notified" if heads[name] <= value else "to be read" for name in ("imu_hello", "imu_heartbeat")]
+        holds = link.value_bytes(mtu)
+        notified = ["notified" if heads[name] <= holds else "to be read" for name in ("imu_hello", "imu_heartbeat")]
         samples = [str(samples_per_notification(mtu, channels)) for channels in (6, 3)]
-        room.append((str(mtu), str(value), *samples, *notified))
+        room.append((str(mtu), str(holds), samples[0], samples[1], notified[0], notified[1]))
     packets = {}
     for name in PACKETS:
         head = (Field("version", "u8", "of the schema: 1"), Field("kind", "u8", f"{table.kinds[name].id}"))

@@ -20,7 +20,7 @@ def record(
     *,
     source: Annotated[
         list[str],
-        typer.Option(help="csi:PORT, tcp:HOST:PORT, ble:auto, virtual:imu, ...; several as NAME=URI.", show_default=False),
+        typer.Option(help="csi:PORT, imu:PORT, ble:auto, virtual:imu, ...; several as NAME=URI.", show_default=False),
     ],
     out: Annotated[Path, typer.Option(help="The recording to write (.mcap).", show_default=False)],
     subject: Annotated[str, typer.Option(help="Who wears the sensor, or walks about.")] = "",
