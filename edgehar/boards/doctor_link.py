@@ -6,7 +6,8 @@ from edgehar.boards.doctor import Finding, Health, Limits, finding
 from edgehar.boards.doctor_observe import Heard
 from edgehar.wire.envelope import OVERHEAD_BYTES
 from edgehar.wire.frames import Cause, Loss
-from edgehar.wire.messages import BoardFlag
+from edgehar.wire.layouts import layout_numbered
+from edgehar.wire.messages import BoardFlag, BoardModel, bundle_sha256_begin
 from edgehar.wire.schema import schema
 
 BITS_A_BYTE = 10
@@ -29,6 +30,8 @@ def check_link(heard: Heard) -> list[Finding]:
     if heard.hello is not None:
         found += [_csi(heard), _restarts(heard)]
     found.append(_traffic(heard))
+    if heard.binary is not None and heard.binary.model is not None:
+        found.append(_model(heard, heard.binary.model))
     if heard.hello is None or heard.hello.csi:
         found.append(_budget(heard))
     if heard.stream.frames:
@@ -74,6 +77,8 @@ def _firmware(heard: Heard) -> Finding:
 def _csi(heard: Heard) -> Finding:
     on = heard.hello is not None and heard.hello.csi
     running = heard.hello is not None and BoardFlag.RUNNING in heard.hello.flags
+    if on and not running and heard.binary is not None and heard.binary.model is not None:
+        return finding("csi", Health.OK, "on; the board sends its decisions only", "on", "")
     health = Health.OK if on and running else Health.FAIL
     measured = "on" if on and running else "stopped by a command" if on else "switched off in the firmware"
     fix = "restart the board" if on else "build it with the settings that come with it: edgehar firmware build"
@@ -86,8 +91,29 @@ def _restarts(heard: Heard) -> Finding:
     return finding("restarts", Health.FAIL if restarts else Health.OK, str(restarts), "none", fix)
 
 
+def _model(heard: Heard, model: BoardModel) -> Finding:
+    """A model on the board: does it decide, and keep up?"""
+    should = f"decides, and skips at most {LOST_PERCENT.ok:g} % of its frames"
+    layout = layout_numbered(model.layout)
+    name = "an unknown layout" if layout is None else layout.name
+    what = f"the board decides by itself, model {bundle_sha256_begin(model.model)}"
+    if not model.decisions:
+        measured = f"{what}: no decision from {model.frames} frames of {name}, {model.unfit} of another or elsewhere"
+        fix = f"it takes {name} only: is that what its sender sends? edgehar export --csi-layout; see csi and traffic"
+        return finding("model", Health.WARN, measured, should, fix)
+    heard_now = heard.binary.decisions if heard.binary is not None else ()
+    rate = f"{len(heard_now) / heard.lasted_s:.2g} decisions/s" if heard.lasted_s else "decisions"
+    skipped = 100 * model.skipped / (model.skipped + model.frames)
+    measured = f"{what}: {rate}, {skipped:.2g} % of {model.skipped + model.frames} frames skipped"
+    fix = "a smaller model (edgehar compress), a longer hop, or fewer frames a second"
+    return finding("model", LOST_PERCENT.judge(skipped), measured, should, fix)
+
+
 def _traffic(heard: Heard) -> Finding:
     frames = heard.stream.frames
+    model = heard.binary.model if heard.binary is not None else None
+    if model is not None and model.frames and not frames:
+        return finding("traffic", Health.OK, f"{model.frames} frames for the board's own model", "some", "")
     hello = heard.hello
     if frames:
         return finding("traffic", Health.OK, f"{frames} frames in {heard.lasted_s:.1f} s", "some", "")

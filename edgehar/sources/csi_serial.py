@@ -13,6 +13,7 @@ from edgehar.sources.csi_stream import CsiChoice, CsiStream
 from edgehar.sources.link_source import LINK_KEYS, PATIENCE_S, LinkSource, nothing_came
 from edgehar.sources.uri import SourceUri
 from edgehar.types import StreamSpec
+from edgehar.wire.messages import BoardFlag
 
 DEFAULT_BAUD = 921_600
 KEYS = ("protocol", "field", "layout", "form", "rate_hz", "sender", "salt", *LINK_KEYS)
@@ -74,11 +75,16 @@ class CsiSource(LinkSource[CsiStream]):
 
     def nothing(self, name: str, waited: str, received: int) -> MissingError:
         """Why no frame came, as far as the bytes tell."""
-        hello = next((d.hello for d in self.stream.binary if d.hello is not None), None)
+        board = next((decoder for decoder in self.stream.binary if decoder.hello is not None), None)
+        hello = None if board is None else board.hello
         if hello is not None and not hello.csi:
             return nothing_came(
                 f"{name}: the firmware of '{hello.name}' has CSI switched off", "edgehar firmware build"
             )
+        if board is not None and hello is not None and BoardFlag.RUNNING not in (board.heartbeat or hello).flags:
+            only = "" if board.model is None else ", only the decisions of its own model"
+            hint = f"edgehar doctor csi:{name}; the line start makes it send them: printf 'start\\n' > {name}"
+            return nothing_came(f"{name}: '{hello.name}' sends no frames{only}", hint)
         if hello is not None:
             hint = "make traffic on its channel: edgehar flash --role sender on a second board, or ping through it"
             said = f"{name}: '{hello.name}' is alive on channel {hello.channel} but receives no frame"

@@ -17,6 +17,8 @@ from edgehar.boards.virtual_board_port import PtyPlug, ServedBoard
 from edgehar.cli.app import main
 from edgehar.errors import UsageError
 from edgehar.sources.virtual_csi_radio import RadioSettings
+from edgehar.wire.encode import encode_decision, encode_heartbeat, encode_hello, encode_model
+from edgehar.wire.messages import BoardFlag, BoardModel, Decision, Heartbeat, Hello
 
 RADIO = RadioSettings(seed=3, rate_hz=50, layout="classic-none-ht20", activity="sitting", gain_lock=True)
 SECONDS = 8
@@ -98,6 +100,42 @@ def test_gain_that_moves_is_a_warning():
     _, findings = checkup(radio=replace(RADIO, gain_lock=False, activity="walking", rate_hz=100))
     assert findings["gain"].health is Health.WARN
     assert "not locked" in findings["gain"].measured
+
+
+def deciding(model, *, running=True, decisions=16):
+    """Findings about a board that decides by itself: nine seconds without a frame to the host."""
+    flags = BoardFlag.RUNNING if running else BoardFlag(0)
+    hello = encode_hello(Hello(1, 0, "esp32s3", "0.1.0", "hall", flags=flags))
+    one = encode_decision(Decision(1, 0, 5, model.model, 1, 0, np.float32([0.0, 1.0])))
+    listening = Listening("/dev/board", 921_600)
+    listening.push(hello, 0)
+    for second in range(1, 9):
+        beat = encode_heartbeat(Heartbeat(1, second * 1_000_000, flags))
+        listening.push(beat + encode_model(model) + one * (decisions // 8), second * 10**9)
+    return {found.check: found for found in check("csi:/dev/board", listening.observation(), 8).findings}
+
+
+def test_a_board_that_decides_by_itself_says_which_model_and_how_often():
+    found = deciding(BoardModel(1, 9, 0x0D0C0B0A, 14, 77, 1600, 4, 0, 32), running=False)
+    assert {one.health for one in found.values()} <= {Health.OK, Health.UNKNOWN}
+    assert "model 0a0b0c0d: 2 decisions/s, 0.25 % of 1604 frames skipped" in found["model"].measured
+    assert "decisions only" in found["csi"].measured
+    assert "1600 frames" in found["traffic"].measured
+
+
+@pytest.mark.parametrize(
+    ("model", "health", "said"),
+    [
+        (BoardModel(1, 9, 1, 14, 0, 0, 0, 800, 0), Health.WARN, "no decision from 0 frames of classic-below-ht40, 800"),
+        (BoardModel(1, 9, 1, 200, 0, 0, 0, 0, 0), Health.WARN, "an unknown layout"),
+        (BoardModel(1, 9, 1, 14, 7, 960, 40, 0, 9), Health.WARN, "4 % of 1000"),
+        (BoardModel(1, 9, 1, 14, 7, 600, 400, 0, 9), Health.FAIL, "40 % of 1000"),
+    ],
+)
+def test_a_model_that_gets_no_frames_or_cannot_keep_up_is_told(model, health, said):
+    found = deciding(model)["model"]
+    assert (found.health, said in found.measured) == (health, True)
+    assert found.fix
 
 
 def test_a_stopped_board_says_so():

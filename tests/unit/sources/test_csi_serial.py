@@ -16,15 +16,16 @@ from edgehar.errors import EdgeHarError, MissingError, UsageError
 from edgehar.sources import open_source
 from edgehar.sources.link_source import UNPLUGGED
 from edgehar.types import Flag
-from edgehar.wire.encode import encode_csi, encode_heartbeat, encode_hello, encode_log
+from edgehar.wire.encode import encode_csi, encode_heartbeat, encode_hello, encode_log, encode_model
 from edgehar.wire.frames import FRAME, UNKNOWN_GAIN, CsiFrames
 from edgehar.wire.layouts import layout_of
-from edgehar.wire.messages import Counters, Heartbeat, Hello
+from edgehar.wire.messages import BoardFlag, BoardModel, Counters, Heartbeat, Hello
 
 pty = pytest.importorskip("pty", reason="pseudo-terminals are not a thing of this system")
 pytest.importorskip("serial", reason="pip install 'edgehar[serial]'")
 
 OPENED_S = 0.3
+STOPPED = encode_hello(Hello(1, 0, "esp32s3", "1", "lab", flags=BoardFlag(0)))
 HT40 = layout_of("classic", 384, secondary=2, sig_mode=1, bandwidth=1, stbc=0).name
 
 
@@ -147,6 +148,8 @@ def test_a_board_behind_tcp():
     [
         (b"", "not one byte came"),
         (encode_hello(Hello(1, 0, "esp32s3", "1", "lab", csi=False)), "CSI switched off"),
+        (STOPPED, "'lab' sends no frames"),
+        (STOPPED + encode_model(BoardModel(1, 0, 5, 14)), "only the decisions of its own model"),
         (encode_hello(Hello(1, 0, "esp32s3", "1", "lab", channel=6)), "alive on channel 6 but receives no frame"),
         (encode_log(1, "wifi: no AP found"), "the last line was 'wifi: no AP found'"),
         (bytes(range(128, 250)) * 20, "is the baud rate right"),
