@@ -92,4 +92,4 @@ class BleDevice(Protocol):
         """A value that was read or notified, and when it arrived on the host's monotonic clock."""
 
     def interrupt(self) -> None:
-        """The connection was lost here: what follows is behind a gap."""
+        """The connection was lost here: what follows is behind a gap, unless the device numbers its samples."""
