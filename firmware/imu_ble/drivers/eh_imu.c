@@ -2,6 +2,8 @@
 
 #include "eh_imu_parts.h"
 
+#define BYTES_AT_ONCE 120u /* of a FIFO: bus drivers keep small buffers */
+
 static const EhImuDriver *const drivers[] = {&eh_lsm6dso, &eh_bmi270, &eh_icm20948, &eh_mpu6050};
 
 /* Take `driver` at its address number `i` where its identity stands there. What stood there instead goes to `seen`. */
@@ -123,7 +125,8 @@ EhImuFault eh_imu_await(EhImu *imu, uint8_t reg, uint8_t mask, uint8_t wanted, i
     return EH_IMU_NOT_READY;
 }
 
-void eh_imu_unpack_big(const uint8_t *bytes, size_t n, size_t values, int16_t (*samples)[EH_IMU_CHANNELS])
+/* n samples of `values` big-endian numbers each; zeros where a sample has less than six. */
+static void unpack_big(const uint8_t *bytes, size_t n, size_t values, int16_t (*samples)[EH_IMU_CHANNELS])
 {
     for (size_t i = 0; i < n; i++) {
         eh_imu_clear(samples[i]);
@@ -131,4 +134,23 @@ void eh_imu_unpack_big(const uint8_t *bytes, size_t n, size_t values, int16_t (*
             samples[i][c] = (int16_t)(uint16_t)((unsigned)bytes[0] << 8 | bytes[1]);
         }
     }
+}
+
+EhImuFault eh_imu_take_big(EhImu *imu, uint8_t reg, size_t waiting, int16_t (*samples)[EH_IMU_CHANNELS], size_t room,
+                           EhImuBatch *batch)
+{
+    uint8_t bytes[BYTES_AT_ONCE];
+    const size_t values = imu->set.gyro_dps > 0 ? 6 : 3, each = 2 * values;
+    const size_t there = waiting / each;
+    batch->left = there > room ? there - room : 0;
+    while (batch->n < there - batch->left) {
+        const size_t rest = there - batch->left - batch->n;
+        const size_t n = rest < BYTES_AT_ONCE / each ? rest : BYTES_AT_ONCE / each;
+        if (!eh_imu_read(imu, reg, bytes, n * each)) {
+            return EH_IMU_NO_ANSWER;
+        }
+        unpack_big(bytes, n, values, samples + batch->n);
+        batch->n += n;
+    }
+    return EH_IMU_OK;
 }

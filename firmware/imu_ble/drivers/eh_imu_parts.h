@@ -34,8 +34,9 @@ static inline int16_t eh_imu_saturated(int32_t value)
     return (int16_t)(value > INT16_MAX ? INT16_MAX : value < INT16_MIN ? INT16_MIN : value);
 }
 
-/* n samples of `values` big-endian numbers each from `bytes`; zeros where a sample has less than six. */
-void eh_imu_unpack_big(const uint8_t *bytes, size_t n, size_t values, int16_t (*samples)[EH_IMU_CHANNELS]);
+/* The whole samples among `waiting` bytes of the FIFO behind `reg`, big-endian, three values each or six as is set. */
+EhImuFault eh_imu_take_big(EhImu *imu, uint8_t reg, size_t waiting, int16_t (*samples)[EH_IMU_CHANNELS], size_t room,
+                           EhImuBatch *batch);
 
 /* A sample of zeros. */
 static inline void eh_imu_clear(int16_t sample[EH_IMU_CHANNELS])

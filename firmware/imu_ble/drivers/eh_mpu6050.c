@@ -29,7 +29,6 @@
 #define INTERNAL_HZ 1000u /* with the low-pass filter on (4.4) */
 #define SLOWEST_HZ 4u
 #define SETTLE_US 50000u /* 30 ms for the gyroscope to start (PS, section 6.1), 10 ms for its clock */
-#define BYTES_AT_ONCE 120u
 /* Of 1024: with more in it, it could run over between being counted and being read. */
 #define NEARLY_FULL 1000u
 
@@ -84,8 +83,7 @@ static EhImuFault set(EhImu *imu, const EhImuWanted *wanted)
 
 static EhImuFault drain(EhImu *imu, int16_t (*samples)[EH_IMU_CHANNELS], size_t room, EhImuBatch *batch)
 {
-    uint8_t status, count[2], bytes[BYTES_AT_ONCE];
-    const size_t values = imu->set.gyro_dps > 0 ? 6 : 3, each = 2 * values;
+    uint8_t status, count[2];
     if (!eh_imu_read(imu, INT_STATUS, &status, 1) || !eh_imu_read(imu, FIFO_COUNT_H, count, 2)) {
         return EH_IMU_NO_ANSWER;
     }
@@ -95,18 +93,7 @@ static EhImuFault drain(EhImu *imu, int16_t (*samples)[EH_IMU_CHANNELS], size_t 
         batch->overran = 1;
         return empty_fifo(imu);
     }
-    const size_t there = waiting / each;
-    batch->left = there > room ? there - room : 0;
-    while (batch->n < there - batch->left) {
-        const size_t rest = there - batch->left - batch->n;
-        const size_t n = rest < BYTES_AT_ONCE / each ? rest : BYTES_AT_ONCE / each;
-        if (!eh_imu_read(imu, FIFO_R_W, bytes, n * each)) {
-            return EH_IMU_NO_ANSWER;
-        }
-        eh_imu_unpack_big(bytes, n, values, samples + batch->n);
-        batch->n += n;
-    }
-    return EH_IMU_OK;
+    return eh_imu_take_big(imu, FIFO_R_W, waiting, samples, room, batch);
 }
 
 const EhImuDriver eh_mpu6050 = {
