@@ -12,7 +12,7 @@ from edgehar.boards.targets import WARNINGS
 from tests.firmware.core_cases import FIRMWARE
 
 ROOT = FIRMWARE.parent
-SOURCES = {".c", ".h", ".S", ".ld", ".txt", ".csv", ".defaults", ".projbuild", ".md"}
+SOURCES = {".c", ".h", ".S", ".ld", ".txt", ".cmake", ".csv", ".defaults", ".projbuild", ".md"}
 
 
 def test_the_wheel_lists_every_source_and_the_core_in_it_compiles(tmp_path):
