@@ -89,6 +89,13 @@ def test_frames_that_come_faster_than_the_model_takes_them_are_skipped_and_count
     assert told == [(31, 0), (39, 1), (55, 2), (55, 2), (63, 2), (71, 2)]
 
 
+def test_the_model_lets_others_run_between_two_frames(node):
+    burst = [csi(1_000_000 + 10_000 * i, seq=i, values=IQ[i]) for i in range(QUEUED)]
+    life = node(*RECEIVER, "run 300", *burst, "run 9", *burst, "run 1200")
+    told = life.decoder.model
+    assert QUEUED - 10 <= told.skipped <= QUEUED - 8  # a frame each millisecond left the queue meanwhile
+
+
 def test_a_stopped_board_goes_on_deciding(node):
     life = node(
         *RECEIVER, *heard([10] * 40), "host #1 stop", "run 10", *heard([10] * 40, first=40, began_ms=1410), "run 1000"
@@ -118,6 +125,13 @@ def test_only_frames_of_its_layout_and_of_one_sender_reach_the_model(node):
     life = node(*RECEIVER, *lines, "run 1200")
     told = life.decoder.model
     assert (told.frames, told.unfit, told.decisions) == (40, 20, 2)
+    assert told.mac_hash == life.runs[0].meta["mac_hash"][0]
+
+
+def test_a_sender_that_is_heard_keeps_its_place(node):
+    life = node(*RECEIVER, *heard([500] * 24), csi(13_000_000, seq=0, mac=OTHER), "run 1200")
+    told = life.decoder.model
+    assert (told.frames, told.unfit) == (24, 1)
     assert told.mac_hash == life.runs[0].meta["mac_hash"][0]
 
 
