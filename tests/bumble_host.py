@@ -9,10 +9,10 @@ from functools import partial
 
 from bumble.core import UUID
 from bumble.device import Peer
-from bumble.link import LocalLink
 
+from edgehar.boards.virtual_air import Air, address_of, local_device
 from edgehar.boards.virtual_tag import TagSettings, VirtualTag
-from edgehar.boards.virtual_tag_ble import BlePeripheral, address_of, local_device
+from edgehar.boards.virtual_tag_ble import BlePeripheral
 from edgehar.boards.virtual_tag_faults import parse_tag_faults
 from edgehar.boards.virtual_tag_motion import open_motion
 from edgehar.sources.ble_devices.base import Read, Subscribe
@@ -74,7 +74,7 @@ def str_uuid(uuid):
 @asynccontextmanager
 async def air(*faults, speed=5.0, motion=None, on_samples=None, names=("tag",), **settings):
     """(central device, peripherals) on one simulated air."""
-    link = LocalLink()
+    link = Air()
     settings = {"rate_hz": 100, "waits": True, "queue_samples": 8192, **settings}
     tags = [
         VirtualTag(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -19,22 +18,14 @@ from edgehar.wire.gatt import gatt, samples_per_notification
 from edgehar.wire.packet import wrap_packet
 
 try:
-    from bumble.controller import Controller
     from bumble.core import UUID, AdvertisingData, BaseBumbleError
     from bumble.device import Connection, Device
     from bumble.gatt import Characteristic, CharacteristicValue, Service
-    from bumble.hci import (
-        HCI_REMOTE_DEVICE_TERMINATED_CONNECTION_DUE_TO_POWER_OFF_ERROR,
-        Address,
-        HCI_LE_Advertising_Report_Event,
-        HCI_LE_Extended_Advertising_Report_Event,
-        HCI_Packet,
-    )
-    from bumble.host import Host
-    from bumble.link import LocalLink
+    from bumble.hci import HCI_REMOTE_DEVICE_TERMINATED_CONNECTION_DUE_TO_POWER_OFF_ERROR
     from bumble.transport import open_transport
-    from bumble.transport.common import AsyncPipeSink
     from usb1 import USBError  # type: ignore[import-untyped]
+
+    from edgehar.boards.virtual_air import Air, AirController, address_of, local_device
 except ImportError:
     raise MissingError(
         "a virtual tag on the air needs the package bumble",
@@ -47,10 +38,6 @@ IDLE_S = 0.05  # while nobody is connected
 PATIENCE_S = 10.0  # for a controller to answer
 MOST_PENDING = 8  # packets that a controller may hold before samples wait in the tag's queue
 LOCAL = "vhci"  # its other end is no controller but a host that lacks one
-SCAN_RESPONSES = (
-    HCI_LE_Advertising_Report_Event.EventType.SCAN_RSP,
-    HCI_LE_Extended_Advertising_Report_Event.EventType.SCAN_RESPONSE,
-)
 MOST_NAME_BYTES = 29  # of a scan response
 ADVERTISES_EVERY_MS = 100.0
 
@@ -229,26 +216,6 @@ class BlePeripheral:
         self._appears_s = asyncio.get_running_loop().time() + self._hidden_s / self._speed
 
 
-class AnsweringController(Controller):
-    """A simulated controller whose host hears scan responses; bumble's repeats the advertisement in their place."""
-
-    def send_hci_packet(self, packet: HCI_Packet) -> None:
-        """To this controller's host."""
-        if isinstance(packet, HCI_LE_Extended_Advertising_Report_Event | HCI_LE_Advertising_Report_Event):
-            for report in packet.reports:
-                if report.event_type in SCAN_RESPONSES and self.link is not None:
-                    answering = self.link.find_le_controller(report.address)
-                    sets = answering.advertising_sets.values() if answering is not None else ()
-                    report.data = next((bytes(one.scan_response_data) for one in sets if one.enabled), report.data)
-        super().send_hci_packet(packet)
-
-
-def local_device(link: LocalLink, name: str) -> Device:
-    """A bumble Device with a simulated controller of its own on a simulated air."""
-    controller = AnsweringController(name, link=link)
-    return Device(name=name, address=address_of(name), host=Host(controller, AsyncPipeSink(controller)))
-
-
 @contextlib.asynccontextmanager
 async def on_air(
     tags: Sequence[VirtualTag], transport: str, *, speed: float = 1.0
@@ -278,9 +245,9 @@ async def on_air(
         ) from error
     async with opened, contextlib.AsyncExitStack() as stack:
         if local:
-            link = LocalLink()  # type: ignore[no-untyped-call]
-            AnsweringController("edgehar", host_source=opened.source, host_sink=opened.sink, link=link)
-            devices = [local_device(link, tag.settings.name) for tag in tags]
+            air = Air()
+            AirController("edgehar", host_source=opened.source, host_sink=opened.sink, link=air)
+            devices = [local_device(air, tag.settings.name) for tag in tags]
         else:
             name = tags[0].settings.name
             devices = [Device.with_hci(name, address_of(name), opened.source, opened.sink)]
@@ -296,10 +263,3 @@ async def on_air(
                 ) from None
             stack.push_async_callback(one.stop)
         yield served
-
-
-def address_of(name: str) -> Address:
-    """A static random address, the same for the same name (Core Specification, Vol 6, Part B, 1.3.2.1)."""
-    drawn = bytearray(hashlib.sha256(name.encode()).digest()[:6])
-    drawn[0] |= 0xC0
-    return Address(":".join(f"{byte:02X}" for byte in drawn))

@@ -45,11 +45,12 @@ EXCEPTIONS = {
     ("sources/ble/radio.py", "bleak"),
     ("sources/ble/bluez.py", "dbus_fast"),
     ("boards/flash/partitions.py", "esp_idf_defs"),
+    ("boards/virtual_air.py", "bumble"),
     ("boards/virtual_tag_ble.py", "bumble"),
     ("boards/virtual_tag_ble.py", "usb1"),  # comes with bumble
 }
 # A Bluetooth stack of coroutines, and a device at the other end of the first room.
-LIKE_SOURCES = {"boards/virtual_tag_ble.py"}
+LIKE_SOURCES = {"boards/virtual_air.py", "boards/virtual_tag_ble.py"}
 
 
 def imports(path):

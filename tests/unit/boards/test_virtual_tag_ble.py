@@ -13,11 +13,11 @@ pytest.importorskip("bumble", reason="needs pip install 'edgehar[virtual]'")
 
 from bumble.controller import Controller
 from bumble.gatt import Characteristic
-from bumble.link import LocalLink
 from bumble.transport import open_transport
 
+from edgehar.boards.virtual_air import Air, address_of, local_device
 from edgehar.boards.virtual_tag import LOST_IN_RESTART, TagSettings, VirtualTag
-from edgehar.boards.virtual_tag_ble import MOST_PENDING, address_of, on_air
+from edgehar.boards.virtual_tag_ble import MOST_PENDING, on_air
 from edgehar.boards.virtual_tag_motion import open_motion
 from edgehar.errors import InputError, MissingError, UsageError
 from edgehar.sources.ble_devices.base import Advertised, Choice
@@ -37,7 +37,7 @@ from edgehar.wire.gatt import (
 )
 from edgehar.wire.imu_codec import ImuDecoder
 from edgehar.wire.messages import BoardFlag, ImuHeartbeat, ImuHello, ReplyStatus
-from tests.bumble_host import air, connected, local_device, str_uuid, until
+from tests.bumble_host import air, connected, str_uuid, until
 
 
 def decoded(values):
@@ -303,7 +303,7 @@ def test_a_controller_elsewhere_is_taken_over_its_transport():
     port = free_port()
 
     async def act():
-        link = LocalLink()
+        link = Air()
         tag = VirtualTag(TagSettings("far", waits=True), open_motion())
         async with await open_transport(f"tcp-server:127.0.0.1:{port}") as radio:
             controller = Controller("radio", host_source=radio.source, host_sink=radio.sink, link=link)
