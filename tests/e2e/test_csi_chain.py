@@ -56,3 +56,18 @@ def test_run_on_a_replayed_recording_decides_as_evaluate_did(trained, capsys):
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     named = [bundle.manifest.labels.index(one["label"]) for one in told if one.get("label")]
     assert named[: len(judged.predicted)] == judged.predicted
+
+
+def test_the_spectrogram_network_is_trained_and_judged_by_the_same_commands(trained, tmp_path, capsys):
+    dataset, _ = trained
+    typed = [*TRAIN[2:6], "--window", "60", "--hop", "12", "--epochs", "2", "--out", str(tmp_path / "run")]
+    assert main(["train", "--dataset", str(dataset.path), "--model", "csieffnet", *typed]) == 0
+    path = tmp_path / "run" / "csieffnet.edgehar"
+    told = {}
+    for runtime in ("reference", "numba"):
+        capsys.readouterr()
+        judged = ["evaluate", str(path), "--dataset", str(dataset.path), "--runtime", runtime, "--no-forest", "--json"]
+        assert main(judged) == 0
+        told[runtime] = json.loads(capsys.readouterr().out)
+    assert told["reference"]["accuracy"] == pytest.approx(told["numba"]["accuracy"], abs=1.0)
+    assert told["numba"]["windows"] > 60
