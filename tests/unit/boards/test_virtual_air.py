@@ -133,7 +133,8 @@ def test_a_host_that_takes_a_new_address_to_scan_is_heard_on_its_connections():
     async def act():
         async with air() as (central, _tag):
             host = await connected(central)
-            central.host.controller.random_address = hci.Address("21:00:00:00:00:01")
+            other = hci.Address("21:00:00:00:00:01")
+            await central.host.send_sync_command(hci.HCI_LE_Set_Random_Address_Command(random_address=other))
             async with asyncio.timeout(20):
                 return await host.read(CONFIG_UUID)
 
