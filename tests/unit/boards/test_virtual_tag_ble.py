@@ -327,7 +327,7 @@ def test_a_controller_elsewhere_is_taken_over_its_transport():
     [
         ("nonsense", 1, UsageError, "transport nonsense"),
         ("usb:0", 2, UsageError, "2 tags on usb:0"),
-        (f"tcp-client:127.0.0.1:{free_port()}", 1, MissingError, "transport tcp-client"),
+        pytest.param(f"tcp-client:127.0.0.1:{free_port()}", 1, MissingError, "transport tcp-client", id="nobody"),
         pytest.param(
             "vhci", 1, MissingError, "transport vhci",
             marks=pytest.mark.skipif(Path("/dev/vhci").exists(), reason="this machine has virtual adapters"),
