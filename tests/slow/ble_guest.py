@@ -20,6 +20,7 @@ from edgehar.sources import open_source
 ADAPTER = ("busctl", "set-property", "org.bluez", "/org/bluez/hci0", "org.bluez.Adapter1", "Powered", "b", "true")
 REFERENCE = ("--runtime", "reference", "--json")
 PATIENCE = "patience_s=120"
+STUCK_S = 180.0  # beyond what is listened to: what takes longer never ends
 
 
 def act(name, **told):
@@ -113,6 +114,11 @@ async def drop_and_return(tags):
     return {**told, "reconnect_s": after_s - back[0]}
 
 
+async def within(seconds, work):
+    async with asyncio.timeout(seconds + STUCK_S):
+        return await work
+
+
 async def both(tags):
     heard = {name: Heard() for name in ("wrist", "leg")}
     told = await asyncio.gather(*(listen(tags.addresses[name], 10, heard[name], rate_hz=100) for name in heard))
@@ -146,10 +152,10 @@ def guest(bundle, recording, seconds):
         truth = Path(name) / "truth.mcap"
         tags = Tags(recording, truth)
         power_on()
-        act("stream", **asyncio.run(listen(tags.addresses["wrist"], seconds, Heard(), rate_hz=100)))
-        act("drop", **asyncio.run(drop_and_return(tags)))
-        act("both", **asyncio.run(both(tags)))
-        act("fast", **asyncio.run(listen(tags.addresses["wrist"], 5, Heard(), rate_hz=200)))
+        act("stream", **asyncio.run(within(seconds, listen(tags.addresses["wrist"], seconds, Heard(), rate_hz=100))))
+        act("drop", **asyncio.run(within(5, drop_and_return(tags))))
+        act("both", **asyncio.run(within(10, both(tags))))
+        act("fast", **asyncio.run(within(5, listen(tags.addresses["wrist"], 5, Heard(), rate_hz=200))))
         run_bundle(bundle, tags, Path(name), truth)
 
 

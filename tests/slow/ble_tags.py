@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import traceback
 from pathlib import Path
 
 from edgehar.boards.virtual_tag import TagSettings, VirtualTag
@@ -19,6 +20,12 @@ from edgehar.boards.virtual_tag_truth import TruthRecorder
 
 def say(**told):
     print(json.dumps(told), flush=True)
+
+
+def told_if_ended(life):
+    """The life of a tag ends by itself only with an error, which would leave the host waiting for ever."""
+    if not life.cancelled() and (error := life.exception()) is not None:
+        traceback.print_exception(error)
 
 
 async def commands():
@@ -41,6 +48,8 @@ async def serve(recording, truth):
             tag("replayed", open_motion(recording), recorder.push, rate_hz=0),
         ]
         async with on_air(tags, "vhci") as served:
+            for one in served:
+                one.life.add_done_callback(told_if_ended)
             by_name = {one.tag.settings.name: one for one in served}
             say(tags={name: one.address for name, one in by_name.items()})
             async for command in commands():

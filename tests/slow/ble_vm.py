@@ -40,4 +40,4 @@ def ble_acts(directory: Path, bundle: Path, recording: Path, seconds: float) -> 
         || {{ cat /run/bluetoothd.log; exit 7; }}
     """
     out = run_in_vm(vm, script, directory)
-    return {act["act"]: act for act in map(json.loads, re.findall(r"^ACT (.*?)\r?$", out, re.MULTILINE))}
+    return {act.pop("act"): act for act in map(json.loads, re.findall(r"^ACT (.*?)\r?$", out, re.MULTILINE))}

@@ -6,11 +6,11 @@ import pytest
 
 pytest.importorskip("bumble", reason="needs pip install 'edgehar[virtual]'")
 
-from edgehar.boards.virtual_tag_ble import MOST_PENDING
 from edgehar.cli.app import main
 from edgehar.demo import BUNDLE
-from edgehar.wire.gatt import samples_per_notification
 from tests.slow.ble_vm import ble_acts
+
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 SECONDS = 60
 
@@ -27,16 +27,15 @@ def test_tags_over_a_real_bluetooth_stack(tmp_path):
     assert stream["stream_s"] >= SECONDS
     assert stream["samples"] >= 100 * SECONDS
     assert stream["missing"] == 0, stream
-    # A dropped link comes back; what is missing is what the controller held when it went, and is told as that.
+    # A dropped link comes back; what was on its way when it went, bluetoothd's share included, is told as lost by it.
     assert drop["counts"]["reconnects"] >= 1, drop
     assert drop["missing"] == drop["counts"].get("lost_link", 0), drop
-    assert drop["missing"] <= MOST_PENDING * samples_per_notification(247, 6), drop
     # Two at once, on one adapter.
     for name in ("wrist", "leg"):
         assert both[name]["missing"] == 0, both
         assert both[name]["samples"] >= 1000
     # edgehar run decides on the air as on the recording of what the tag measured.
     assert run["codes"] == [0, 0]
-    assert run["live"] >= 8
+    assert 8 <= run["live"] <= run["replayed"]
     assert not run["differ"], run
     assert run["first"][0]["simulated"]
