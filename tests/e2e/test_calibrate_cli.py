@@ -12,6 +12,7 @@ from edgehar.calibration import read_calibration
 from edgehar.cli.app import main
 from edgehar.demo import BUNDLE
 from edgehar.recording import Recording, RecordingWriter
+from tests.placements import write_model
 
 
 def recorded(path, x):
@@ -39,7 +40,9 @@ def decided(capsys, *arguments):
     return [{key: value for key, value in line.items() if key != "meta"} for line in lines], last["summary"]
 
 
-def test_a_person_is_guided_and_told_what_was_found(tmp_path, capsys):
+def test_a_person_is_guided_and_told_what_was_found(tmp_path, capsys, monkeypatch):
+    write_model(tmp_path / "model.toml")
+    monkeypatch.setattr("edgehar.dsp.imu_placement.placement_file", lambda: tmp_path / "model.toml")
     source = recorded(tmp_path / "poses.mcap", np.vstack([six_poses(), turned(), walked()]))
     assert main(["calibrate", "--source", source, "--poses", "6", "--walk", "--out", str(tmp_path / "c.toml")]) == 0
     told = capsys.readouterr()

@@ -80,7 +80,8 @@ def test_files_are_private_and_gone_afterwards():
 def test_a_signal_leaves_nothing_behind(number):
     script = (
         "from edgehar.boards.flash.private import private_directory\n"
-        "import time\n"
+        "import signal, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job ignores it
         "with private_directory() as directory:\n"
         "    (directory / 'nvs.csv').write_text('secret')\n"
         "    print(directory, flush=True)\n"
