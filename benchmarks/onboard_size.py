@@ -88,7 +88,7 @@ def compiled(bundle: Bundle, chip: str, compiler: list[str]) -> tuple[Sizes, int
 
 
 def main() -> None:
-    """Write the rows `onboard.FAMILY.DTYPE.PROCESSOR.{flash,ram}` into benchmarks/results/mcu.jsonl."""
+    """Write the rows `onboard.FAMILY.DTYPE.PROCESSOR.{flash,ram}` into benchmarks/results/onboard.jsonl."""
     made, rows = fastgrnn(), []
     quant = choose(graph_of(made), made.golden["x"], "int8", "minmax", "conv").quant
     for dtype, bundle in (("float32", made), ("int8", replace(made, manifest=replace(made.manifest, quant=quant)))):
@@ -99,7 +99,7 @@ def main() -> None:
                 name = f"onboard.fastgrnn.{dtype}.{processor}.{what}"
                 rows.append(Row(name, float(value), "bytes", 0.0, 1, COMMAND, extras=about))
                 print(f"{name}: {value} bytes (constants {constants}, frames {frames})", flush=True)
-    merge_rows(RESULTS / "mcu.jsonl", rows)
+    merge_rows(RESULTS / "onboard.jsonl", rows)
 
 
 if __name__ == "__main__":

@@ -108,6 +108,12 @@ def speed_table(rows: Rows) -> str:
     return markdown(("model", "training step", "epochs a processor second", "s an epoch", "batch", "command"), lines)
 
 
+def ble_table(rows: Rows) -> str:
+    """What the Bluetooth stack in a virtual machine lost, and how long a tag that returned was away."""
+    lines = [[f"`{row['id']}`", f"{row['value']:g} {row['unit']}", row["notes"]] for row in rows.values()]
+    return markdown(("row", "measured", "through"), lines)
+
+
 def duration(seconds: float) -> str:
     """Time in the unit that suits it."""
     return (
@@ -128,6 +134,7 @@ TABLES: Mapping[str, Callable[[Rows], str]] = {
     "mcu": mcu_table,
     "speed": runtime_table,
     "csi": runtime_table,
+    "ble": ble_table,
     "fusion": fusion_table,
 }
 HELD_IN: Mapping[str, str] = {"prune": "compress", "accuracy_csi": "accuracy"}

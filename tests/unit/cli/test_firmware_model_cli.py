@@ -122,7 +122,7 @@ def test_the_page_s_example_runs_and_its_figures_are_the_rows(tmp_path, monkeypa
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     exec(code, {})
     assert capsys.readouterr().out == "5 1 0 [0.25 1.  ]\n"
-    rows = [json.loads(line) for line in (ROOT / "benchmarks/results/mcu.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (ROOT / "benchmarks/results/onboard.jsonl").read_text().splitlines()]
     table = [line for line in section.splitlines() if line.startswith("|")]
     for row in rows:
         if row["id"].startswith("onboard."):
