@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 from factories import AXES, random_bundle
 
 from edgehar.bundle import save_bundle
+from tests.page_shell import shell
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "fusion.md").read_text()
@@ -26,16 +24,7 @@ def test_two_simulated_sensors_run_record_and_align(tmp_path):
     contract = replace(contract, channels=channels, units=(("g",) * 3 + ("radps",) * 3) * 2)
     save_bundle(replace(random, manifest=replace(random.manifest, contract=contract)), tmp_path / "two.edgehar")
     (script,) = [block for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) if "both.mcap" in block]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-ec", script],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = shell(script, tmp_path, stop_at_errors=True)
     assert done.returncode == 0, done.stderr
     assert "wrist+leg  SIMULATED" in done.stdout
     assert "both.mcap: SIMULATED" in done.stdout

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +11,7 @@ from imu_motion import SPEC, chunks, six_poses, turned, walked
 
 from edgehar.calibration import read_calibration
 from edgehar.recording import Recording, RecordingWriter
+from tests.page_shell import shell
 
 PAGE = (Path(__file__).parents[2] / "docs" / "imu.md").read_text()
 
@@ -21,19 +19,6 @@ PAGE = (Path(__file__).parents[2] / "docs" / "imu.md").read_text()
 def examples(section, language):
     part = PAGE.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     return re.findall(rf"```{language}\n(.*?)```", part, re.DOTALL)
-
-
-def shell(script, directory):
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        ["bash", "-ec", script],
-        cwd=directory,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
 
 
 @pytest.fixture
@@ -45,7 +30,7 @@ def poses(tmp_path):
 
 
 def test_a_sensor_is_calibrated_as_the_page_says(poses):
-    done = shell(examples("Calibrate", "sh")[0], poses)
+    done = shell(examples("Calibrate", "sh")[0], poses, stop_at_errors=True)
     assert done.returncode == 0, done.stderr
     assert "\nplacement: " in done.stdout
     assert set(read_calibration(poses / "tag.toml").gain) == {"acc_x", "acc_y", "acc_z"}
@@ -61,7 +46,9 @@ def test_the_python_of_the_page_runs(poses, monkeypatch, capsys):
 @pytest.mark.slow
 def test_a_simulated_tag_on_a_cable_is_recorded(tmp_path):
     pytest.importorskip("serial")
-    done = shell(examples("On a cable", "sh")[0].replace("duration 40", "duration 25") + "wait\n", tmp_path)
+    done = shell(
+        examples("On a cable", "sh")[0].replace("duration 40", "duration 25") + "wait\n", tmp_path, stop_at_errors=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     recording = Recording.open(tmp_path / "tag.mcap")
     assert recording.specs["main"].rate_hz == 100.0

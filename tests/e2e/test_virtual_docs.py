@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,23 +10,11 @@ import pytest
 
 from edgehar.recording import Recording
 from edgehar.sources.virtual_csi_body import ACTS
+from tests.page_shell import shell
 
 DOCS = Path(__file__).parents[2] / "docs"
 LINES = {page: re.findall(r"```(?:sh|python)\n(.*?)```", (DOCS / page).read_text(), re.DOTALL) for page in
          ("virtual.md", "doctor.md")}  # fmt: skip
-
-
-def shell(script, directory):
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        ["bash", "-c", script],
-        cwd=directory,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
 
 
 def test_the_python_of_the_virtual_page_runs(capsys):
