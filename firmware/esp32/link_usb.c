@@ -5,10 +5,15 @@
 #if CONFIG_SOC_USB_SERIAL_JTAG_SUPPORTED
 
 #include "driver/usb_serial_jtag.h"
+#include "idf_version.h"
+#if !EH_IDF_FROM(5, 1, 0)
+#include "soc/usb_serial_jtag_struct.h"
+#endif
 
 /* The driver takes a piece wholly or not at all, so its queue has to be larger than any frame. */
 #define TX_BYTES 8192
 #define RX_BYTES 512
+#define NEVER 0xffffffffu
 
 int eh_link_usb_begin(void)
 {
@@ -18,7 +23,15 @@ int eh_link_usb_begin(void)
 
 int eh_link_usb_has_host(void)
 {
+#if EH_IDF_FROM(5, 1, 0)
     return usb_serial_jtag_is_connected();
+#else /* a host numbers its milliseconds; whether they go on, two looks tell */
+    static uint32_t before = NEVER;
+    const uint32_t now = USB_SERIAL_JTAG.fram_num.sof_frame_index;
+    const int goes_on = before != NEVER && now != before;
+    before = now;
+    return goes_on;
+#endif
 }
 
 /* Nobody reads: the driver's queue is full, and the answer 0. It must never wait, or the radio's queue would not move. */

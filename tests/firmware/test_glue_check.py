@@ -19,7 +19,7 @@ from tests.firmware.glue import ESP32, GLUE, INFER, MAIN, SOURCES
 from tests.firmware.tidy import tidy_glue
 from tests.quantised import quantised
 
-VERSIONS = [(5, 2), (5, 5), (6, 0)]
+VERSIONS = [(5, 0, 5), (5, 1, 2), (5, 1, 3), (5, 2), (5, 5), (6, 0)]
 INCLUDES = (ESP32, MAIN)
 
 
@@ -36,19 +36,19 @@ def test_every_file_checks_for_every_chip(chip):
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("chip", ["esp32s3", "esp32c6"])
 def test_every_file_checks_for_old_and_new_versions_of_esp_idf(chip, version):
-    names = ("traffic.c", "width.c", "radio.c")  # where versions differ
-    assert tidy(chip, version, sources=[MAIN / name for name in names]) == ""
+    names = ("traffic.c", "width.c", "radio.c", "reports.c")  # where versions differ
+    assert tidy(chip, version, sources=[*(MAIN / name for name in names), ESP32 / "link_usb.c"]) == ""
 
 
-@pytest.mark.parametrize(
-    ("defines", "source", "text"),
-    [
-        (("FAKE_WITHOUT_CSI",), "radio.c", "CSI is off: start from sdkconfig.defaults"),
-        (("FAKE_IDF_MAJOR=5", "FAKE_IDF_MINOR=1"), "width.c", "ESP-IDF 5.2 or newer is needed"),
-    ],
-)
-def test_a_build_that_could_not_work_is_refused(defines, source, text):
-    assert text in tidy("esp32s3", (5, 1), *defines, sources=[MAIN / source])
+@pytest.mark.parametrize("version", [(4, 4, 7), (5, 0, 4), (5, 1, 0), (5, 1, 1)])
+def test_a_version_whose_driver_lies_is_refused(version):
+    assert "ESP-IDF 5.0.5, 5.1.2 or newer is needed" in tidy("esp32s3", version, sources=[ESP32 / "link_usb.c"])
+
+
+@pytest.mark.parametrize("version", [(5, 0, 5), (5, 5)])
+def test_a_build_without_csi_is_refused(version):
+    said = tidy("esp32s3", version, "FAKE_WITHOUT_CSI", sources=[MAIN / "radio.c"])
+    assert "CSI is off: start from sdkconfig.defaults" in said
 
 
 def test_a_field_that_the_chip_has_not_is_found(tmp_path):
@@ -137,7 +137,9 @@ def test_the_partition_table_is_sound_and_fits_two_megabytes():
 
 
 def test_each_chip_has_its_defaults_and_csi_is_on_in_all():
-    assert "CONFIG_ESP_WIFI_CSI_ENABLED=y" in (GLUE / "sdkconfig.defaults").read_text()
+    defaults = (GLUE / "sdkconfig.defaults").read_text()
+    assert "CONFIG_ESP_WIFI_CSI_ENABLED=y" in defaults
+    assert "CONFIG_ESP32_WIFI_CSI_ENABLED=y" in defaults  # before ESP-IDF 5.1
     for chip in CHIPS:
         assert (GLUE / f"sdkconfig.defaults.{chip.name}").is_file()
     for path in GLUE.glob("sdkconfig.defaults*"):

@@ -17,8 +17,8 @@ from tests.firmware.tidy import tidy_glue
 DRIVER_SOURCES = sorted(DRIVERS.glob("*.c"))
 
 
-def tidy(chip, *defines, sources=SOURCES, paths=True):
-    return tidy_glue(chip, (5, 5), *defines, sources=sources, includes=(ESP32, DRIVERS, MAIN), paths=paths)
+def tidy(chip, *defines, sources=SOURCES, paths=True, version=(5, 5)):
+    return tidy_glue(chip, version, *defines, sources=sources, includes=(ESP32, DRIVERS, MAIN), paths=paths)
 
 
 @pytest.mark.parametrize("chip", ["esp32s3", "esp32c6"])
@@ -36,6 +36,12 @@ def test_either_bus_and_either_way_to_the_host_check():
     sources = [MAIN / name for name in ("bus_spi.c", "bus_i2c.c", "host_cable.c", "host_ble.c", "gatt.c", "tag.c")]
     for chip in ("esp32s3", "esp32c6"):
         assert tidy(chip, "CONFIG_EDGEHAR_SENSOR_SPI=1", "CONFIG_EDGEHAR_HOST_CABLE=1", sources=sources) == ""
+
+
+@pytest.mark.parametrize("version", [(5, 0, 5), (5, 1, 2), (5, 2), (6, 0)])
+def test_every_version_of_esp_idf_has_a_driver_for_the_sensors_bus(version):
+    sources = [MAIN / name for name in ("bus_i2c.c", "bus_i2c_legacy.c", "battery.c")]
+    assert tidy("esp32s3", sources=sources, version=version) == ""
 
 
 def test_a_build_without_nimble_is_refused():

@@ -1,50 +1,27 @@
 #include "node.h"
 
-#include <string.h>
-
 #include "esp_app_desc.h"
-#include "esp_system.h"
 #include "esp_task_wdt.h"
-#include "esp_timer.h"
 #include "freertos/FreeRTOS.h"
 #include "freertos/task.h"
 #include "sdkconfig.h"
 
+#include "chip.h"
 #include "gain.h"
 #include "light.h"
 #include "onboard.h"
 #include "radio.h"
 #include "traffic.h"
 
-#define LAST_WORDS_US 500000u /* for the reply to reboot */
 #define READ_BYTES 64u
 
 static EhBoard board;
 static uint8_t ring[CONFIG_EDGEHAR_RING_BYTES];
-static portMUX_TYPE mutex = portMUX_INITIALIZER_UNLOCKED;
 static const EhLink *link;
-static uint64_t restart_at_us; /* 0: not asked to */
 
 EhBoard *eh_node(void)
 {
     return &board;
-}
-
-static uint64_t now_us(void)
-{
-    return (uint64_t)esp_timer_get_time();
-}
-
-static void lock(void *context)
-{
-    (void)context;
-    portENTER_CRITICAL(&mutex);
-}
-
-static void unlock(void *context)
-{
-    (void)context;
-    portEXIT_CRITICAL(&mutex);
 }
 
 static size_t write_link(void *context, const uint8_t *bytes, size_t n)
@@ -53,36 +30,24 @@ static size_t write_link(void *context, const uint8_t *bytes, size_t n)
     return link->write(bytes, n);
 }
 
-static EhReplyStatus done_or_failed(int done)
-{
-    return done ? EH_REPLY_DONE : EH_REPLY_FAILED;
-}
-
 static EhReplyStatus apply(void *context, const EhCommand *command)
 {
     (void)context;
     switch (command->name) {
     case EH_COMMAND_RATE:
-        return done_or_failed(eh_traffic_rate(command->number));
+        return eh_chip_reply(eh_traffic_rate(command->number));
     case EH_COMMAND_CHANNEL:
-        return done_or_failed(eh_radio_tune((uint8_t)command->number, command->word));
+        return eh_chip_reply(eh_radio_tune((uint8_t)command->number, command->word));
     case EH_COMMAND_GAIN:
-        return done_or_failed(eh_gain_hold(command->word == 0));
+        return eh_chip_reply(eh_gain_hold(command->word == 0));
     case EH_COMMAND_IDENTIFY:
-        return done_or_failed(eh_light_blink());
+        return eh_chip_reply(eh_light_blink());
     case EH_COMMAND_REBOOT:
-        restart_at_us = now_us() + LAST_WORDS_US;
+        eh_chip_restart_soon();
         return EH_REPLY_DONE;
     default:
         return EH_REPLY_UNKNOWN_COMMAND;
     }
-}
-
-static void copy_text(char *to, size_t room, const char *text)
-{
-    const size_t n = strlen(text);
-    memset(to, 0, room);
-    memcpy(to, text, n < room ? n : room);
 }
 
 int eh_node_begin(const EhSettings *settings, const uint8_t key[EH_KEY_BYTES], const EhLink *host)
@@ -96,11 +61,11 @@ int eh_node_begin(const EhSettings *settings, const uint8_t key[EH_KEY_BYTES], c
         .baud = host->baud,
         .rate_hz = settings->rate_hz,
     };
-    const EhPort port = {.write = write_link, .apply = apply, .lock = lock, .unlock = unlock};
+    const EhPort port = {.write = write_link, .apply = apply, .lock = eh_chip_lock, .unlock = eh_chip_unlock};
     link = host;
-    copy_text(identity.chip, sizeof identity.chip, CONFIG_IDF_TARGET);
-    copy_text(identity.firmware, sizeof identity.firmware, esp_app_get_description()->version);
-    copy_text(identity.name, sizeof identity.name, settings->name);
+    eh_chip_text(identity.chip, sizeof identity.chip, CONFIG_IDF_TARGET);
+    eh_chip_text(identity.firmware, sizeof identity.firmware, esp_app_get_description()->version);
+    eh_chip_text(identity.name, sizeof identity.name, settings->name);
     if (!eh_board_init(&board, &identity, key, &port, ring, sizeof ring)) {
         return 0;
     }
@@ -134,12 +99,8 @@ void eh_node_serve(void)
             eh_board_receive(&board, bytes, n);
         }
         hold_gain_at_start();
-        eh_radio_poll(now_us());
-        const int all_sent = eh_board_poll(&board, now_us());
-        if (restart_at_us != 0 && (all_sent || now_us() >= restart_at_us)) {
-            vTaskDelay(pdMS_TO_TICKS(50)); /* what the driver still holds */
-            esp_restart();
-        }
+        eh_radio_poll(eh_chip_now_us());
+        eh_chip_restart_due(eh_board_poll(&board, eh_chip_now_us()));
         ESP_ERROR_CHECK(esp_task_wdt_reset());
         vTaskDelay(1);
     }

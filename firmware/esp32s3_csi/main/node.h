@@ -1,4 +1,4 @@
-/* This chip as a board of the core: lock, commands, and the task that serves the link. */
+/* This chip as a board of the core: commands, and the task that serves the link. */
 #ifndef EH_NODE_H
 #define EH_NODE_H
 

@@ -9,17 +9,22 @@
 #include "freertos/FreeRTOS.h"
 
 #include "csi_frame.h"
-#include "mark.h"
 #include "node.h"
 #include "onboard.h"
+#include "reports.h"
 #include "rx_clock.h"
 #include "traffic.h"
 #include "width.h"
 
-#if !CONFIG_ESP_WIFI_CSI_ENABLED
+#if !CONFIG_ESP_WIFI_CSI_ENABLED && !CONFIG_ESP32_WIFI_CSI_ENABLED /* its name before ESP-IDF 5.1 */
 #error "CSI is off: start from sdkconfig.defaults, or set CONFIG_ESP_WIFI_CSI_ENABLED=y (menuconfig, Wi-Fi)"
 #endif
 
+#if CONFIG_EDGEHAR_EVERY_SENDER
+#define EVERY_SENDER 1
+#else
+#define EVERY_SENDER 0
+#endif
 #define REJOIN_US 2000000u
 #define SILENCE_US 10000000u
 
@@ -49,30 +54,18 @@ static int is_access_point(const uint8_t mac[EH_MAC_BYTES])
 }
 
 /* From the driver's task: copies and returns. */
-static void on_csi(void *context, wifi_csi_info_t *info)
+static void on_report(const wifi_csi_info_t *info, const uint32_t *number)
 {
     EhWireCsi frame;
-    uint32_t seq = 0;
-    (void)context;
-    if (info == NULL || info->buf == NULL) {
-        return;
-    }
-    const int ours = eh_mark_get(info->payload, info->payload_len, &seq);
     const int from_access_point = is_access_point(info->mac);
-#if CONFIG_EDGEHAR_EVERY_SENDER
-    const int meant = 1;
-#else
-    const int meant = in_network ? from_access_point : ours;
-#endif
-    (void)from_access_point;
-    if (!meant) {
+    if (!EVERY_SENDER && !(in_network ? from_access_point : number != NULL)) {
         eh_board_filtered(eh_node());
         return;
     }
     eh_csi_frame(info, &frame);
     frame.t_us = eh_rx_clock_us(&rx_clock, eh_csi_stamp_us(info), (uint32_t)esp_timer_get_time());
-    if (ours) {
-        frame.tx_seq = seq;
+    if (number != NULL) {
+        frame.tx_seq = *number;
         frame.flags |= EH_CSI_NUMBERED;
     }
     (void)eh_board_csi(eh_node(), &frame, info->mac, (const uint8_t *)info->buf, info->len);
@@ -163,7 +156,7 @@ void eh_radio_listen(void)
     tell_channel();
     ESP_ERROR_CHECK(esp_wifi_set_promiscuous(true));
     ESP_ERROR_CHECK(esp_wifi_set_csi_config(&config));
-    ESP_ERROR_CHECK(esp_wifi_set_csi_rx_cb(on_csi, NULL));
+    eh_reports_begin(on_report, !in_network && !EVERY_SENDER); /* their frames are taken with numbers or without */
     ESP_ERROR_CHECK(esp_wifi_set_csi(true));
     if (in_network) {
         ESP_ERROR_CHECK(esp_wifi_connect());

@@ -2,13 +2,13 @@
 
 #include <string.h>
 
-#include "esp_idf_version.h"
 #include "esp_log.h"
 #include "esp_now.h"
 #include "esp_timer.h"
 #include "freertos/FreeRTOS.h"
 #include "freertos/task.h"
 
+#include "idf_version.h"
 #include "mark.h"
 #include "node.h"
 #include "ping.h"
@@ -27,7 +27,7 @@ static esp_timer_handle_t timer;
 static volatile uint32_t gateway; /* one word: written and read whole */
 
 /* From 5.5 on the first argument tells more; we need neither. */
-#if ESP_IDF_VERSION >= ESP_IDF_VERSION_VAL(5, 5, 0)
+#if EH_IDF_FROM(5, 5, 0)
 static void on_sent(const esp_now_send_info_t *sent, esp_now_send_status_t status)
 #else
 static void on_sent(const uint8_t *sent, esp_now_send_status_t status)
@@ -111,13 +111,24 @@ void eh_traffic_gateway(uint32_t address)
     gateway = address;
 }
 
-void eh_traffic_wide(int wide)
+/* HT, so that receivers measure HT-LTF, and the most robust of it. */
+static esp_err_t set_rate(int wide)
 {
+#if EH_IDF_FROM(5, 1, 0)
     esp_now_rate_config_t rate;
     memset(&rate, 0, sizeof rate);
     rate.phymode = wide ? WIFI_PHY_MODE_HT40 : WIFI_PHY_MODE_HT20;
-    rate.rate = WIFI_PHY_RATE_MCS0_LGI; /* HT, so that receivers measure HT-LTF, and the most robust of it */
-    if (esp_now_set_peer_rate_config(everyone, &rate) != ESP_OK) {
+    rate.rate = WIFI_PHY_RATE_MCS0_LGI;
+    return esp_now_set_peer_rate_config(everyone, &rate);
+#else
+    (void)wide; /* cannot be asked for: as esp-csi has it, frames are as wide as the channel */
+    return esp_wifi_config_espnow_rate(WIFI_IF_STA, WIFI_PHY_RATE_MCS0_LGI);
+#endif
+}
+
+void eh_traffic_wide(int wide)
+{
+    if (set_rate(wide) != ESP_OK) {
         ESP_LOGW("traffic", "ESP-NOW keeps its own rate: receivers may get no HT frames");
     }
 }

@@ -1,17 +1,13 @@
 #include "width.h"
 
-#include "esp_idf_version.h"
-
-#if ESP_IDF_VERSION < ESP_IDF_VERSION_VAL(5, 2, 0)
-#error "ESP-IDF 5.2 or newer is needed: before it, CSI reports come without the frame they are of"
-#endif
+#include "idf_version.h"
 
 #define LAST_2_4_GHZ 14u
 #define FIRST_WITH_ROOM_BELOW 5u
 #define JAPAN_11B_ONLY 14u
 
 /* Renamed in ESP-IDF 5.3; the old names are gone in 6.0. */
-#if ESP_IDF_VERSION < ESP_IDF_VERSION_VAL(5, 3, 0)
+#if !EH_IDF_FROM(5, 3, 0)
 #define WIFI_BW20 WIFI_BW_HT20
 #define WIFI_BW40 WIFI_BW_HT40
 #endif

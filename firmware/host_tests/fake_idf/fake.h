@@ -30,6 +30,7 @@ typedef struct {
     int channel, secondary, sig_mode, cwb, stbc, rssi, first_word_invalid, agc, fft;
     uint32_t stamp_us;
 } FakeHeard;
+void fake_sniff(const char *when); /* before ESP-IDF 5.1.3: a frame comes first, last or never of frame and report */
 void fake_csi(const FakeHeard *heard, uint8_t *body, size_t n_body, int8_t *values, size_t n);
 
 #endif

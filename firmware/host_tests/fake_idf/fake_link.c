@@ -5,6 +5,7 @@
 #include "driver/uart.h"
 #include "driver/usb_serial_jtag.h"
 #include "fake.h"
+#include "soc/usb_serial_jtag_struct.h"
 
 #define USB_BYTES_A_SECOND 800000
 #define UART_HEAD_BYTES 36
@@ -62,9 +63,20 @@ esp_err_t usb_serial_jtag_driver_install(usb_serial_jtag_driver_config_t *config
     return ESP_OK;
 }
 
+#if FAKE_IDF_FROM(5, 1, 0)
 bool usb_serial_jtag_is_connected(void)
 {
     return usb.connected;
+}
+#endif
+
+usb_serial_jtag_dev_t *fake_usb_registers(void)
+{
+    static usb_serial_jtag_dev_t registers;
+    if (usb.connected) {
+        registers.fram_num.sof_frame_index = (uint32_t)(fake_now_us / 1000) & 0x7ffu;
+    }
+    return &registers;
 }
 
 int usb_serial_jtag_write_bytes(const void *bytes, size_t n, TickType_t ticks)

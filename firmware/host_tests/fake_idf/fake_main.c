@@ -4,6 +4,7 @@
  *   run MS                    the first one starts it      reads 0|1    whether the host reads
  *   host TEXT                 a line to the board          join BSSID CHANNEL, gateway ADDRESS, leave
  *   fail CALL                 it fails from now on         log TEXT     a line of the driver's log
+ *   sniff first|last|never    before ESP-IDF 5.1.3: when a report's frame comes
  *   csi MAC CHANNEL SECONDARY SIG_MODE CWB STBC RSSI FIRST_WORD_INVALID AGC FFT STAMP_US BODY VALUES
  */
 #include <stdio.h>
@@ -84,6 +85,8 @@ int main(void)
             fake_fail(rest);
         } else if (strcmp(word, "log") == 0) {
             fake_log('W', "wifi", rest);
+        } else if (strcmp(word, "sniff") == 0) {
+            fake_sniff(a);
         } else if (strcmp(word, "csi") == 0) {
             hear(rest);
         } else {

@@ -1,5 +1,6 @@
 /* Wi-Fi driver, ESP-NOW and events. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "esp_netif.h"
@@ -12,6 +13,7 @@ esp_event_base_t const IP_EVENT = "IP_EVENT";
 
 static esp_event_handler_t on_wifi, on_ip;
 static wifi_csi_cb_t on_csi;
+static wifi_promiscuous_cb_t on_frame;
 static esp_now_send_cb_t on_sent;
 static int csi_on, promiscuous, started, wide_band;
 static uint8_t channel;
@@ -143,6 +145,12 @@ esp_err_t esp_wifi_set_promiscuous(bool on)
     return ESP_OK;
 }
 
+esp_err_t esp_wifi_set_promiscuous_rx_cb(wifi_promiscuous_cb_t callback)
+{
+    on_frame = callback;
+    return ESP_OK;
+}
+
 esp_err_t esp_wifi_set_csi_config(const wifi_csi_config_t *config)
 {
     (void)config;
@@ -162,6 +170,62 @@ esp_err_t esp_wifi_set_csi(bool on)
     fake_trace("csi %d", on);
     return ESP_OK;
 }
+
+#if FAKE_IDF_FROM(5, 1, 3)
+
+void fake_sniff(const char *when)
+{
+    (void)when;
+}
+
+static void report(wifi_csi_info_t *info, uint8_t *body, size_t n_body)
+{
+    info->payload = body;
+    info->payload_len = (uint16_t)n_body;
+    on_csi(NULL, info);
+}
+
+#else
+
+static char sniffed = 'f';
+
+void fake_sniff(const char *when)
+{
+    sniffed = when[0];
+}
+
+/* A management frame to everyone where there is a body, else a data frame without one. */
+static void sniff(const wifi_csi_info_t *info, const uint8_t *body, size_t n_body)
+{
+    static const uint8_t to_everyone[] = {0xd0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    const size_t n = 24 + n_body;
+    if (on_frame == NULL) {
+        return;
+    }
+    wifi_promiscuous_pkt_t *packet = calloc(1, sizeof *packet + n + 4);
+    packet->rx_ctrl = info->rx_ctrl;
+    packet->rx_ctrl.sig_len = (unsigned)(n + 4) & 0xfffu;
+    memcpy(packet->payload, to_everyone, sizeof to_everyone);
+    memcpy(packet->payload + 10, info->mac, 6);
+    if (n_body > 0) {
+        memcpy(packet->payload + 24, body, n_body);
+    }
+    on_frame(packet, n_body > 0 ? WIFI_PKT_MGMT : WIFI_PKT_DATA);
+    free(packet);
+}
+
+static void report(wifi_csi_info_t *info, uint8_t *body, size_t n_body)
+{
+    if (sniffed == 'f') {
+        sniff(info, body, n_body);
+    }
+    on_csi(NULL, info);
+    if (sniffed == 'l') {
+        sniff(info, body, n_body);
+    }
+}
+
+#endif
 
 void fake_csi(const FakeHeard *heard, uint8_t *body, size_t n_body, int8_t *values, size_t n)
 {
@@ -191,9 +255,7 @@ void fake_csi(const FakeHeard *heard, uint8_t *body, size_t n_body, int8_t *valu
     info.first_word_invalid = heard->first_word_invalid;
     info.buf = values;
     info.len = (uint16_t)n;
-    info.payload = body;
-    info.payload_len = (uint16_t)n_body;
-    on_csi(NULL, &info);
+    report(&info, body, n_body);
 }
 
 void phy_fft_scale_force(bool force, uint8_t value);
@@ -249,12 +311,21 @@ esp_err_t esp_now_add_peer(const esp_now_peer_info_t *peer)
     return peer->channel == 0 ? ESP_OK : ESP_FAIL;
 }
 
+#if FAKE_IDF_FROM(5, 1, 0)
 esp_err_t esp_now_set_peer_rate_config(const uint8_t *address, esp_now_rate_config_t *config)
 {
     (void)address;
     fake_trace("espnow rate %s", config->phymode == WIFI_PHY_MODE_HT40 ? "HT40" : "HT20");
     return fake_fails("espnow rate") ? ESP_FAIL : ESP_OK;
 }
+#else
+esp_err_t esp_wifi_config_espnow_rate(wifi_interface_t interface, wifi_phy_rate_t rate)
+{
+    (void)interface;
+    fake_trace("espnow rate %d", (int)rate);
+    return fake_fails("espnow rate") ? ESP_FAIL : ESP_OK;
+}
+#endif
 
 esp_err_t esp_now_send(const uint8_t *address, const uint8_t *data, size_t n)
 {

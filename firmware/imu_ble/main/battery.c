@@ -10,6 +10,7 @@
 #include "esp_adc/adc_oneshot.h"
 
 #define READINGS 8
+#define FULL_RANGE ((adc_atten_t)3) /* ADC_ATTEN_DB_12, or DB_11 before some releases of ESP-IDF 5.0 and 5.1 */
 
 static adc_oneshot_unit_handle_t unit;
 static adc_channel_t channel;
@@ -19,11 +20,11 @@ static int begin_scale(adc_unit_t id)
 {
 #if ADC_CALI_SCHEME_CURVE_FITTING_SUPPORTED
     const adc_cali_curve_fitting_config_t config = {
-        .unit_id = id, .chan = channel, .atten = ADC_ATTEN_DB_12, .bitwidth = ADC_BITWIDTH_DEFAULT};
+        .unit_id = id, .chan = channel, .atten = FULL_RANGE, .bitwidth = ADC_BITWIDTH_DEFAULT};
     return adc_cali_create_scheme_curve_fitting(&config, &scale) == ESP_OK;
 #else
     const adc_cali_line_fitting_config_t config = {
-        .unit_id = id, .atten = ADC_ATTEN_DB_12, .bitwidth = ADC_BITWIDTH_DEFAULT};
+        .unit_id = id, .atten = FULL_RANGE, .bitwidth = ADC_BITWIDTH_DEFAULT};
     return adc_cali_create_scheme_line_fitting(&config, &scale) == ESP_OK;
 #endif
 }
@@ -35,7 +36,7 @@ void eh_battery_begin(void)
         return; /* no analogue input: the charge stays unknown */
     }
     const adc_oneshot_unit_init_cfg_t of_unit = {.unit_id = id};
-    const adc_oneshot_chan_cfg_t of_channel = {.atten = ADC_ATTEN_DB_12, .bitwidth = ADC_BITWIDTH_DEFAULT};
+    const adc_oneshot_chan_cfg_t of_channel = {.atten = FULL_RANGE, .bitwidth = ADC_BITWIDTH_DEFAULT};
     if (adc_oneshot_new_unit(&of_unit, &unit) != ESP_OK
         || adc_oneshot_config_channel(unit, channel, &of_channel) != ESP_OK
         || !begin_scale(id)) {

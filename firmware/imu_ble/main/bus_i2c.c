@@ -1,8 +1,9 @@
 #include "bus.h"
 
+#include "idf_version.h"
 #include "sdkconfig.h"
 
-#if CONFIG_EDGEHAR_SENSOR_I2C
+#if CONFIG_EDGEHAR_SENSOR_I2C && EH_IDF_FROM(5, 2, 0) /* before it, bus_i2c_legacy.c */
 
 #include <string.h>
 

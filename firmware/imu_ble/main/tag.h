@@ -1,4 +1,4 @@
-/* This chip as a tag of the core: lock, commands, and the task that serves sensor and host. */
+/* This chip as a tag of the core: commands, and the task that serves sensor and host. */
 #ifndef EH_TAG_TASK_H
 #define EH_TAG_TASK_H
 

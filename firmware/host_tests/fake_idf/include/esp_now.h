@@ -14,13 +14,15 @@ typedef struct {
     void *priv;
 } esp_now_peer_info_t;
 
+#if FAKE_IDF_FROM(5, 1, 0)
 typedef struct {
     wifi_phy_mode_t phymode;
     wifi_phy_rate_t rate;
     bool ersu, dcm;
 } esp_now_rate_config_t;
+#endif
 
-#if FAKE_IDF_MAJOR > 5 || FAKE_IDF_MINOR >= 5
+#if FAKE_IDF_FROM(5, 5, 0)
 typedef struct {
     uint8_t *des_addr, *src_addr;
 } esp_now_send_info_t;
@@ -32,7 +34,11 @@ typedef void (*esp_now_send_cb_t)(const uint8_t *address, esp_now_send_status_t 
 esp_err_t esp_now_init(void);
 esp_err_t esp_now_register_send_cb(esp_now_send_cb_t callback);
 esp_err_t esp_now_add_peer(const esp_now_peer_info_t *peer);
+#if FAKE_IDF_FROM(5, 1, 0)
 esp_err_t esp_now_set_peer_rate_config(const uint8_t *address, esp_now_rate_config_t *config);
+#else
+esp_err_t esp_wifi_config_espnow_rate(wifi_interface_t interface, wifi_phy_rate_t rate);
+#endif
 esp_err_t esp_now_send(const uint8_t *address, const uint8_t *data, size_t n);
 
 #endif

@@ -19,14 +19,14 @@ typedef enum { WIFI_SECOND_CHAN_NONE, WIFI_SECOND_CHAN_ABOVE, WIFI_SECOND_CHAN_B
 typedef enum { WIFI_AUTH_OPEN = 0, WIFI_AUTH_WPA2_PSK = 3 } wifi_auth_mode_t;
 typedef enum { WIFI_PHY_MODE_HT20 = 4, WIFI_PHY_MODE_HT40 } wifi_phy_mode_t;
 typedef enum { WIFI_PHY_RATE_MCS0_LGI = 16 } wifi_phy_rate_t;
-#if FAKE_IDF_MAJOR < 6
-typedef enum { WIFI_BW_HT20 = 1, WIFI_BW_HT40 } wifi_bandwidth_t;
-#endif
-#if FAKE_IDF_MAJOR >= 6
+#if FAKE_IDF_FROM(6, 0, 0)
 typedef enum { WIFI_BW20 = 1, WIFI_BW40 } wifi_bandwidth_t;
-#elif FAKE_IDF_MINOR >= 3
+#else
+typedef enum { WIFI_BW_HT20 = 1, WIFI_BW_HT40 } wifi_bandwidth_t;
+#if FAKE_IDF_FROM(5, 3, 0)
 #define WIFI_BW20 WIFI_BW_HT20
 #define WIFI_BW40 WIFI_BW_HT40
+#endif
 #endif
 
 #define WIFI_PROTOCOL_11B 1
@@ -69,7 +69,8 @@ typedef struct {
     unsigned channel : 8;
     unsigned second : 8;
     unsigned cur_bb_format : 4;
-    unsigned : 28;
+    unsigned sig_len : 14;
+    unsigned : 14;
     uint32_t he_siga1;
     uint32_t timestamp;
     uint8_t reserved[24];
@@ -95,7 +96,9 @@ typedef struct {
     unsigned stbc : 2;
     unsigned : 3;
     uint32_t timestamp;
-    uint8_t reserved[28];
+    uint8_t reserved[24];
+    unsigned sig_len : 12;
+    unsigned : 20;
 } wifi_pkt_rx_ctrl_t;
 
 typedef struct {
@@ -112,9 +115,20 @@ typedef struct {
     bool first_word_invalid;
     int8_t *buf;
     uint16_t len;
+#if FAKE_IDF_FROM(5, 1, 3)
     uint8_t *hdr, *payload;
-    uint16_t payload_len, rx_seq;
+    uint16_t payload_len;
+#endif
 } wifi_csi_info_t;
+
+typedef enum { WIFI_PKT_MGMT, WIFI_PKT_CTRL, WIFI_PKT_DATA } wifi_promiscuous_pkt_type_t;
+
+typedef struct {
+    wifi_pkt_rx_ctrl_t rx_ctrl;
+    uint8_t payload[]; /* from the MAC header to the check sequence: rx_ctrl.sig_len bytes */
+} wifi_promiscuous_pkt_t;
+
+typedef void (*wifi_promiscuous_cb_t)(void *packet, wifi_promiscuous_pkt_type_t type);
 
 typedef void (*wifi_csi_cb_t)(void *context, wifi_csi_info_t *info);
 
@@ -143,6 +157,7 @@ esp_err_t esp_wifi_set_bandwidth(wifi_interface_t interface, wifi_bandwidth_t wi
 esp_err_t esp_wifi_set_channel(uint8_t primary, wifi_second_chan_t second);
 esp_err_t esp_wifi_get_channel(uint8_t *primary, wifi_second_chan_t *second);
 esp_err_t esp_wifi_set_promiscuous(bool on);
+esp_err_t esp_wifi_set_promiscuous_rx_cb(wifi_promiscuous_cb_t callback);
 esp_err_t esp_wifi_set_csi_config(const wifi_csi_config_t *config);
 esp_err_t esp_wifi_set_csi_rx_cb(wifi_csi_cb_t callback, void *context);
 esp_err_t esp_wifi_set_csi(bool on);

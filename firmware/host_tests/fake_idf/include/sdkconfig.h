@@ -2,6 +2,8 @@
 #ifndef FAKE_SDKCONFIG_H
 #define FAKE_SDKCONFIG_H
 
+#include "esp_idf_version.h"
+
 #if defined FAKE_ESP32
 #define CONFIG_IDF_TARGET "esp32"
 #define CONFIG_IDF_TARGET_ESP32 1
@@ -36,8 +38,10 @@
 #define CONFIG_EDGEHAR_LINK_UART 1
 #endif
 
-#ifndef FAKE_WITHOUT_CSI
+#if FAKE_IDF_FROM(5, 1, 0) && !defined FAKE_WITHOUT_CSI
 #define CONFIG_ESP_WIFI_CSI_ENABLED 1
+#elif !defined FAKE_WITHOUT_CSI
+#define CONFIG_ESP32_WIFI_CSI_ENABLED 1
 #endif
 #ifndef CONFIG_EDGEHAR_RING_BYTES
 #define CONFIG_EDGEHAR_RING_BYTES 8192

@@ -2,7 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "esp_idf_version.h"
+#if FAKE_IDF_FROM(5, 2, 0)
 #include "driver/i2c_master.h"
+#else
+#include "driver/i2c.h"
+#endif
 #include "driver/spi_master.h"
 #include "esp_adc/adc_cali_scheme.h"
 #include "esp_mac.h"
@@ -10,13 +15,8 @@
 #include "fake.h"
 #include "fake_tag.h"
 
-#define MOST_DEVICES 8
-
 FakeSensor fake_sensor;
 int fake_battery_mv;
-
-static uint16_t addresses[MOST_DEVICES];
-static size_t n_devices;
 
 static FakeSensor *sensor_now(void)
 {
@@ -25,6 +25,13 @@ static FakeSensor *sensor_now(void)
     }
     return &fake_sensor;
 }
+
+#if FAKE_IDF_FROM(5, 2, 0)
+
+#define MOST_DEVICES 8
+
+static uint16_t addresses[MOST_DEVICES];
+static size_t n_devices;
 
 esp_err_t i2c_new_master_bus(const i2c_master_bus_config_t *config, i2c_master_bus_handle_t *bus)
 {
@@ -63,6 +70,43 @@ esp_err_t i2c_master_transmit_receive(i2c_master_dev_handle_t device, const uint
     (void)timeout_ms;
     return fake_sensor_read(sensor_now(), address_of(device), bytes[0], to, room) ? ESP_OK : ESP_FAIL;
 }
+
+#else
+
+esp_err_t i2c_param_config(i2c_port_t port, const i2c_config_t *config)
+{
+    (void)port;
+    fake_trace("i2c sda %d scl %d", config->sda_io_num, config->scl_io_num);
+    return config->mode == I2C_MODE_MASTER && config->master.clk_speed > 0 ? ESP_OK : ESP_FAIL;
+}
+
+esp_err_t i2c_driver_install(i2c_port_t port, i2c_mode_t mode, size_t rx_bytes, size_t tx_bytes, int flags)
+{
+    (void)port;
+    (void)mode;
+    (void)rx_bytes;
+    (void)tx_bytes;
+    (void)flags;
+    return fake_fails("i2c_new_master_bus") ? ESP_FAIL : ESP_OK;
+}
+
+esp_err_t i2c_master_write_to_device(i2c_port_t port, uint8_t address, const uint8_t *bytes, size_t n, TickType_t ticks)
+{
+    (void)port;
+    (void)ticks;
+    return fake_sensor_write(sensor_now(), address, bytes[0], bytes + 1, n - 1) ? ESP_OK : ESP_FAIL;
+}
+
+esp_err_t i2c_master_write_read_device(i2c_port_t port, uint8_t address, const uint8_t *bytes, size_t n, uint8_t *to,
+                                       size_t room, TickType_t ticks)
+{
+    (void)port;
+    (void)n;
+    (void)ticks;
+    return fake_sensor_read(sensor_now(), address, bytes[0], to, room) ? ESP_OK : ESP_FAIL;
+}
+
+#endif
 
 esp_err_t spi_bus_initialize(spi_host_device_t host, const spi_bus_config_t *config, spi_dma_chan_t dma)
 {

@@ -5,6 +5,11 @@
 #include <stdint.h>
 
 #include "esp_err.h"
+#include "esp_idf_version.h"
+
+#if !FAKE_IDF_FROM(5, 2, 0)
+#error "driver/i2c_master.h: no such file before ESP-IDF 5.2"
+#endif
 
 typedef struct i2c_master_bus *i2c_master_bus_handle_t;
 typedef struct i2c_master_dev *i2c_master_dev_handle_t;
