@@ -61,6 +61,13 @@ class StreamSpec:
                 reason=Reason.SHAPE,
                 hint="give one unit per channel",
             )
+        if len(set(self.channels)) != len(self.channels):
+            twice = next(name for name in self.channels if self.channels.count(name) > 1)
+            raise InputError(
+                f"StreamSpec has two channels called '{twice}'",
+                reason=Reason.VALUE,
+                hint="give every channel a name of its own",
+            )
         if not self.rate_hz > 0:
             raise InputError(
                 f"StreamSpec rate_hz is {self.rate_hz}",

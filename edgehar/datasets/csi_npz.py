@@ -7,12 +7,15 @@ Frames of (real, imaginary) per subcarrier become channels `sc-26.re`, `sc-26.im
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgehar.datasets.npz_file import NpzFile
+from edgehar.datasets.npz_layout import NUMBERS, TEXT, WHOLE, Layout, Member, check_layout, check_range
 from edgehar.datasets.session import About, ImportOptions, Session, Source
 from edgehar.errors import InputError, Reason
 from edgehar.recording import Label
@@ -21,6 +24,30 @@ from edgehar.types import Flag, IntArray, StreamSpec
 TIMES = ("t_us", "local_timestamp_us")
 AUX = {"rssi": "rssi_dbm", "sig_mode": "sig_mode"}
 AMPLITUDE_SCALE = 1 / 64  # member amp_n64 is the amplitude by the frame's mean, times 64
+IQ_LAYOUT: Layout = MappingProxyType(
+    {
+        "iq": Member(WHOLE, ("frames", "subcarriers", 2)),
+        "subcarrier": Member(WHOLE, ("subcarriers",), optional=True),
+        **{name: Member(WHOLE, ("frames",), optional=True) for name in (*TIMES, *AUX, "seq")},
+        "label_names": Member(TEXT, ("labels",)),
+        "rec_name": Member(TEXT, ("recordings",)),
+        "rec_label": Member(WHOLE, ("recordings",)),
+        "rec_offset": Member(WHOLE, ("edges",)),
+        **{f"rec_{name}": Member(TEXT, ("recordings",), optional=True) for name in ("date", "split", "start")},
+        **{f"rec_{name}": Member(WHOLE, ("recordings",), optional=True) for name in ("session", "day")},
+    }
+)
+AMPLITUDE_LAYOUT: Layout = MappingProxyType(
+    {
+        "amp_n64": Member(WHOLE, ("takes", "frames", "subcarriers")),
+        "frame_mean_amp": Member(NUMBERS, ("takes", "frames")),
+        "subcarrier": Member(WHOLE, ("subcarriers",)),
+        "duration_s": Member(NUMBERS, ("takes",)),
+        "label_names": Member(TEXT, ("labels",)),
+        "name": Member(TEXT, ("takes",)),
+        **{name: Member(WHOLE, ("takes",)) for name in ("label", "user", "room")},
+    }
+)
 LICENCE = "none given by the authors; evaluation only"
 
 
@@ -53,7 +80,16 @@ def _about(file: NpzFile, options: ImportOptions) -> About:
 
 
 def _open_iq(file: NpzFile, options: ImportOptions) -> Source:
+    sizes = check_layout(file, IQ_LAYOUT)
+    check_range(file, "rec_label", 0, sizes["labels"])
     offset = file["rec_offset"].astype(np.int64)
+    edges = offset.tolist()
+    rising = all(a <= b for a, b in pairwise(edges))
+    if len(edges) != sizes["recordings"] + 1 or not rising or (edges[0], edges[-1]) != (0, sizes["frames"]):
+        raise file.refuse(
+            f"its member 'rec_offset' must be {sizes['recordings'] + 1} rising numbers from 0 to {sizes['frames']}: "
+            f"where each of the {sizes['recordings']} recordings begins, and where the last one ends"
+        )
     time = next((name for name in TIMES if name in file), TIMES[0])
     t_ns = _unwrapped_ns(file[time].astype(np.uint32), offset)
     carriers = file["iq"].shape[1]
@@ -81,7 +117,8 @@ def _rate_hz(t_ns: IntArray, offset: IntArray) -> float:
     """From the median step within the recordings, to a whole number; frames lost to bursts and gaps do not count."""
     steps_ns = np.diff(t_ns)
     steps_ns[offset[1:-1] - 1] = 0  # from one recording to the next
-    return float(max(1.0, np.round(1e9 / np.median(steps_ns[steps_ns > 0]))))
+    rising = steps_ns[steps_ns > 0]
+    return float(max(1.0, np.round(1e9 / np.median(rising)))) if len(rising) else 1.0
 
 
 def _iq_sessions(file: NpzFile, spec: StreamSpec, t_ns: IntArray, offset: IntArray) -> Iterator[Session]:
@@ -122,6 +159,10 @@ def _environments(file: NpzFile, count: int) -> list[str]:
 
 
 def _open_amplitude(file: NpzFile, options: ImportOptions) -> Source:
+    sizes = check_layout(file, AMPLITUDE_LAYOUT)
+    check_range(file, "label", 0, sizes["labels"])
+    if not (file["duration_s"] > 0).all():
+        raise file.refuse("its member 'duration_s' must be above 0 everywhere")
     channels = tuple(f"sc{int(number):+d}.amp" for number in file["subcarrier"])
     takes, frames = file["amp_n64"].shape[:2]
     rates = frames / file["duration_s"].astype(np.float64)

@@ -58,6 +58,14 @@ def open_csi(path: Path, options: ImportOptions) -> Source:
     layouts: Counter[str] = Counter()
     for part in parts:
         layouts.update(_layouts(part))
+    if not layouts and choice.sender and any(len(take.mac_hash) for take in takes):
+        heard = Counter(f"{hashed:08x}" for take in takes for hashed in take.mac_hash.tolist())
+        raise InputError(
+            f"{path} holds no CSI frame of the sender {choice.sender}",
+            reason=Reason.UNKNOWN_NAME,
+            hint="with the same --salt, choose from: "
+            + ", ".join(f"{sender} ({frames} frames)" for sender, frames in heard.most_common(8)),
+        )
     if not layouts:
         raise InputError(
             f"{path} holds no CSI frame: {_counted(takes) or 'it is empty'}",

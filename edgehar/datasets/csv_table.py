@@ -7,6 +7,7 @@ the file's name, `<subject>_<session>.csv`. An empty cell of a channel is a valu
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgehar.datasets.session import About, ImportOptions, Session, Source, label_runs
+from edgehar.datasets.units import KNOWN, SPELLED
 from edgehar.errors import InputError, MissingError, Reason, UsageError
 from edgehar.types import FloatArray, IntArray, StreamSpec
 
@@ -54,12 +56,22 @@ def open_csv(path: Path, options: ImportOptions) -> Source:
             reason=Reason.VALUE,
             hint=f"name {len(first.channels)} units: --units g,g,g,radps,... (or write acc_x[g] into the header)",
         )
+    strange = next((unit for unit in units if unit not in SPELLED), None)
+    if strange is not None:
+        raise UsageError(
+            f"'{strange}' is no unit that edgehar knows", reason=Reason.UNKNOWN_NAME, hint=f"use {', '.join(KNOWN)}"
+        )
+    units = tuple(SPELLED[unit] for unit in units)
     for table in tables[1:]:
         if table.channels != first.channels:
             raise _refuse(
                 table.path,
                 1,
                 f"its channels are {', '.join(table.channels)}, those of {first.path} {', '.join(first.channels)}",
+            )
+        if not options.units and table.units != first.units:
+            raise _refuse(
+                table.path, 1, f"its units are {', '.join(table.units)}, those of {first.path} {', '.join(first.units)}"
             )
     rate_hz = options.rate_hz or _rate_hz(first)
     spec = StreamSpec("imu", first.channels, rate_hz, units)
@@ -85,6 +97,8 @@ def _read(path: Path) -> _Table:
     header = [cell.strip() for cell in numbered[0][1]]
     number, body = [line for line, _ in numbered[1:]], [row for _, row in numbered[1:]]
     time = next((name for name in TIMES if name in header), None)
+    if time is None and len(header) == 1 and re.search("[;\t|]", header[0]):
+        raise _refuse(path, 1, f"the header is {header[0]}; cells are separated by commas here")
     if time is None or len(set(header)) != len(header):
         raise _refuse(path, 1, f"the header is {','.join(header)}; it needs t_ns or t_s, and every name once")
     for line, row in zip(number, body, strict=True):

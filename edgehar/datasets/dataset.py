@@ -142,4 +142,25 @@ def _read_head(path: Path) -> Mapping[str, Any]:
                 reason=Reason.FORMAT,
                 hint=f"give {key} as in docs/formats.md, or import the dataset again",
             )
+    _check_lists(file, head)
     return head
+
+
+def _check_lists(file: Path, head: Mapping[str, Any]) -> None:
+    """Names are texts, a unit for each channel; windows and official are tables."""
+    tables = {key: head.get(key, {}) for key in ("windows", "official")}
+    lists = {key: head[key] for key in ("labels", "channels", "units")}
+    wrong = [key for key, names in lists.items() if not all(isinstance(name, str) for name in names)]
+    wrong += [key for key, table in tables.items() if not isinstance(table, Mapping)]
+    if not wrong and not all(isinstance(value, int) for value in tables["windows"].values()):
+        wrong.append("windows")
+    if len(head["units"]) != len(head["channels"]):
+        wrong.append("units")
+    if not head["rate_hz"] > 0:
+        wrong.append("rate_hz")
+    if wrong:
+        raise InputError(
+            f"{file}: {wrong[0]} is {head[wrong[0]]!r}",
+            reason=Reason.FORMAT,
+            hint=f"give {wrong[0]} as in docs/formats.md, or import the dataset again",
+        )

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from edgehar.datasets.npz_file import NpzFile
+from edgehar.datasets.npz_layout import NUMBERS, TEXT, WHOLE, Layout, Member, check_layout, check_range, rate_of
 from edgehar.datasets.session import (
     About,
     ImportOptions,
@@ -35,12 +36,37 @@ KNOWN: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 # Spelled as everywhere in edgehar, so that gravity, body acceleration and angular rate are known as such.
 RENAMED: Mapping[str, str] = MappingProxyType({"rotationRate": "gyro", "userAcceleration": "body_acc"})
+LAYOUT: Layout = MappingProxyType(
+    {
+        "channels": Member(TEXT, ("channels",)),
+        "units": Member(TEXT, ("channels",)),
+        "scale": Member(NUMBERS, ("channels",)),
+        "signal": Member(WHOLE, ("channels", "samples")),
+        "fs": Member(NUMBERS),
+        "label_names": Member(TEXT, ("labels",)),
+        "session_start": Member(WHOLE, ("sessions",)),
+        "session_length": Member(WHOLE, ("sessions",)),
+        "session_subject": Member(WHOLE, ("sessions",)),
+        "session_name": Member(TEXT, ("sessions",)),
+        "session_label": Member(WHOLE, ("sessions",), optional=True),
+        "label": Member(WHOLE, ("samples",), optional=True),
+        "device_names": Member(TEXT, ("devices",), optional=True),
+        "subject_info_columns": Member(TEXT, ("columns",), optional=True),
+        "subject_info": Member(NUMBERS, ("people", "columns"), optional=True),
+    }
+)
 _OWN = ("start", "length", "subject", "label", "name")
 
 
 def open_npz(path: Path, options: ImportOptions) -> Source:
     """All sessions of `path`. Values are float32(int16 * scale), exactly."""
     file = NpzFile(path)
+    sizes = check_layout(file, LAYOUT)
+    check_range(file, "session_start", 0, sizes["samples"] + 1)
+    check_range(file, "session_length", 0, sizes["samples"] + 1)
+    for codes in ("label", "session_label"):
+        if codes in file:
+            check_range(file, codes, 0, sizes["labels"], but=UNLABELLED)
     name, placement = KNOWN.get(file.text("dataset").split(" ")[0], (path.stem, ""))
     about = About(
         name=options.name or name,
@@ -53,7 +79,7 @@ def open_npz(path: Path, options: ImportOptions) -> Source:
     spec = StreamSpec(
         kind="imu",
         channels=channel_names(file),
-        rate_hz=float(file["fs"]),
+        rate_hz=rate_of(file),
         units=options.units or file.units(),
         placement=placement,
     )

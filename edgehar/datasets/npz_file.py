@@ -12,24 +12,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgehar.datasets.units import KNOWN, SPELLED
 from edgehar.errors import InputError, MissingError, Reason
-
-UNITS = {"g": "g", "m/s^2": "mps2", "rad/s": "radps", "deg/s": "dps", "uT": "uT", "1": "1"}
 
 
 class NpzFile:
-    """The members of one .npz file, read when asked for."""
+    """The members of one .npz file, each unpacked once, when it is first asked for."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._read: dict[str, NDArray[Any]] = {}
         try:
+            # NumPy takes what is no zip for a pickle and says how to load that; nobody should.
+            if path.is_file() and not zipfile.is_zipfile(path):
+                raise self.refuse("it does not open as .npz: it is no zip archive")
             self._members: Mapping[str, NDArray[Any]] = np.load(path, allow_pickle=False)
         except FileNotFoundError as error:
             raise MissingError(f"there is no file {path}", reason=Reason.NOT_FOUND, hint="check the path") from error
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise self._bad(f"it does not open as .npz: {error}") from error
-        if not isinstance(self._members, np.lib.npyio.NpzFile):
-            raise self._bad("it holds one array, not named ones")
+            raise self.refuse(f"it does not open as .npz: {error}") from error
 
     def __contains__(self, name: str) -> bool:
         return name in self._members
@@ -42,12 +43,14 @@ class NpzFile:
         return self[name] if name in self._members else None
 
     def __getitem__(self, name: str) -> NDArray[Any]:
+        if name in self._read:
+            return self._read[name]
         try:
-            return self._members[name]
+            return self._read.setdefault(name, self._members[name])
         except KeyError as error:
-            raise self._bad(f"it has no member '{name}' (it has {', '.join(self._members)})") from error
+            raise self.refuse(f"it has no member '{name}' (it has {', '.join(self._members)})") from error
         except (ValueError, OSError, EOFError, LZMAError, zlib.error, zipfile.BadZipFile) as error:
-            raise self._bad(f"its member '{name}' is damaged: {error}", Reason.DAMAGED) from error
+            raise self.refuse(f"its member '{name}' is damaged: {error}", Reason.DAMAGED) from error
 
     def text(self, name: str) -> str:
         """A 0-d string, "" where absent."""
@@ -61,9 +64,10 @@ class NpzFile:
         """Member `units` in edgehar's spelling."""
         found = self.texts("units")
         for number, unit in enumerate(found):
-            if unit not in UNITS:
-                raise self._bad(f"units[{number}] is '{unit}', which is none of {', '.join(UNITS)}")
-        return tuple(UNITS[unit] for unit in found)
+            if unit not in SPELLED:
+                raise self.refuse(f"units[{number}] is '{unit}', which is none of {', '.join(KNOWN)}")
+        return tuple(SPELLED[unit] for unit in found)
 
-    def _bad(self, what: str, reason: Reason = Reason.FORMAT) -> InputError:
+    def refuse(self, what: str, reason: Reason = Reason.FORMAT) -> InputError:
+        """The error for something wrong in this file."""
         return InputError(f"{self.path}: {what}", reason=reason, hint="docs/formats.md describes the .npz layouts")

@@ -125,6 +125,8 @@ def make_split(dataset: Dataset, protocol: str, *, k: int = 5, seed: int = 0) ->
     elif protocol in ("session", "environment"):
         folds = _by_group(dataset, protocol, k, random)
     elif protocol == "mixed":
+        if k < 2:
+            raise UsageError(f"{k} random parts", reason=Reason.VALUE, hint="choose 2 folds or more: --folds")
         folds = tuple(MixedFold(part, k, seed) for part in range(k))
     else:
         raise UsageError(
@@ -145,6 +147,12 @@ def hold_out(dataset: Dataset, subjects: Sequence[str], *, seed: int = 0) -> Spl
             hint=f"choose from: {', '.join(dataset.subjects)}",
         )
     rest = [person for person in dataset.subjects if person not in subjects]
+    if not rest:
+        raise UsageError(
+            f"all {len(subjects)} people of {dataset.path} would be tested, nobody trained on",
+            reason=Reason.VALUE,
+            hint="hold out fewer people",
+        )
     fold = _by_subject(rest, subjects, np.random.default_rng(seed))
     return Split(f"{dataset.name}.holdout-{'-'.join(subjects)}", "subject", (fold,), seed, dataset.name)
 
@@ -168,12 +176,13 @@ def load_split(path: str | os.PathLike[str]) -> Split:
         raise MissingError(
             f"there is no split file {path}", reason=Reason.NOT_FOUND, hint=f"or choose one of: {', '.join(PROTOCOLS)}"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _bad(path, f"it is not JSON: {error}") from error
     if not isinstance(head, dict) or head.get("schema_version") != SCHEMA_VERSION:
         raise _bad(path, f"schema_version is not {SCHEMA_VERSION}")
     folds = []
-    for number, fold in enumerate(head.get("folds", [])):
+    listed = head.get("folds")
+    for number, fold in enumerate(listed if isinstance(listed, list) else ()):
         try:
             folds.append(_fold(fold, head))
         except (KeyError, TypeError, ValueError) as error:
@@ -184,6 +193,8 @@ def load_split(path: str | os.PathLike[str]) -> Split:
         split = Split(str(head["name"]), str(head["protocol"]), tuple(folds), int(head["seed"]), str(head["dataset"]))
     except KeyError as error:
         raise _bad(path, f"it lacks {error}") from error
+    except (TypeError, ValueError) as error:
+        raise _bad(path, f"seed is {head['seed']!r}, not a whole number") from error
     if split.protocol not in PROTOCOLS:
         raise _bad(path, f"protocol is '{split.protocol}', not one of {', '.join(PROTOCOLS)}")
     return split
@@ -195,11 +206,18 @@ def _fold(fold: Mapping[str, Any], head: Mapping[str, Any]) -> Fold:
         return MixedFold(int(fold["part"]), int(fold["parts"]), int(head["seed"]))
     if by not in ("subject", "recording"):
         raise ValueError(f"by = {by!r}")
-    sides = [tuple(fold[side]) for side in ("train", "validation", "test")]
+    sides = [tuple(_names(fold[side])) for side in ("train", "validation", "test")]
     listed = [name for side in sides for name in side]
     if len(set(listed)) < len(listed):
         raise ValueError(f"{next(name for name in listed if listed.count(name) > 1)} is listed twice")
     return GroupFold(sides[0], sides[1], sides[2], by)
+
+
+def _names(side: object) -> list[str]:
+    """A list of texts; a bare text would be taken for its letters."""
+    if not isinstance(side, list) or not all(isinstance(name, str) for name in side):
+        raise TypeError(f"{side!r} is not a list of texts")
+    return side
 
 
 def _bad(path: Path, what: str) -> InputError:

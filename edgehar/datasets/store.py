@@ -41,7 +41,7 @@ def write_dataset(
         raise UsageError(
             f"{source.about.name} has no class {', '.join(sorted(unknown))}",
             reason=Reason.UNKNOWN_NAME,
-            hint=f"choose from: {', '.join(source.about.labels)}",
+            hint=f"choose from: {', '.join(source.about.labels)}" if source.about.labels else "it has no labels at all",
         )
     partial = out.with_name(out.name + ".partial")
     if partial.exists():
@@ -79,10 +79,12 @@ class _Written:
 
 def _check_free(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        # Only what an import has made may be named for removal: --out may be a home directory.
+        ours = f", or remove the dataset there: rm -r {out}" if (out / HEAD_FILE).is_file() else ""
         raise UsageError(
             f"{out} exists and is not an empty directory",
             reason=Reason.EXISTS,
-            hint=f"choose another --out, or remove it: rm -r {out}",
+            hint=f"choose another --out{ours}",
         )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgehar.datasets.npz_file import NpzFile
+from edgehar.datasets.npz_layout import NUMBERS, TEXT, WHOLE, Layout, Member, check_layout, check_range, rate_of
 from edgehar.datasets.session import About, ImportOptions, Session, Source, label_runs, subject_names, uniform_times_ns
 from edgehar.errors import InputError, Reason
 from edgehar.types import Flag, StreamSpec
@@ -17,6 +19,23 @@ from edgehar.types import Flag, StreamSpec
 WINDOW, HOP = 128, 64
 CHAIN = "uci-har"
 SIDES = ("train", "test")
+MAX_OFFSET = 1 << 24  # samples: more than three days at 50 Hz; beyond it an offset is damage
+LAYOUT: Layout = MappingProxyType(
+    {
+        "channels": Member(TEXT, ("channels",)),
+        "units": Member(TEXT, ("channels",)),
+        "scale": Member(NUMBERS, ("channels",)),
+        "fs": Member(NUMBERS),
+        "label_names": Member(TEXT, ("labels",)),
+        **{
+            f"{name}_{side}": Member(WHOLE, (f"{side} windows", *rest))
+            for side in SIDES
+            for name, rest in (
+                ("X", ("samples", "channels")), ("y", ()), ("subject", ()), ("exp", ()), ("start", ()),
+            )
+        },
+    }
+)  # fmt: skip
 
 
 def open_uci_har_npz(path: Path, options: ImportOptions) -> Source:
@@ -24,6 +43,10 @@ def open_uci_har_npz(path: Path, options: ImportOptions) -> Source:
     covers are missing (a gap), and the running number of a sample is its offset in the original experiment.
     """
     file = NpzFile(path)
+    sizes = check_layout(file, LAYOUT)
+    for side in SIDES:
+        check_range(file, f"y_{side}", 0, sizes["labels"])
+        check_range(file, f"start_{side}", 0, MAX_OFFSET)
     people = {side: [int(subject) for subject in file[f"subject_{side}"]] for side in SIDES}
     named = subject_names([*people["train"], *people["test"]])
     about = About(
@@ -42,7 +65,7 @@ def open_uci_har_npz(path: Path, options: ImportOptions) -> Source:
     spec = StreamSpec(
         kind="imu",
         channels=file.texts("channels"),
-        rate_hz=float(file["fs"]),
+        rate_hz=rate_of(file),
         units=file.units(),
         placement="waist",
     )
