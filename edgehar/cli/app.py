@@ -41,6 +41,33 @@ COMMANDS: dict[str, str] = {
     "repair": "edgehar.cli.repair:repair",
 }
 
+SHORT: dict[str, str] = {
+    "import": "Turn other recordings into a dataset.",
+    "data": "Show what is in a dataset.",
+    "record": "Record sensors, crash-safe.",
+    "replay": "Play a recording.",
+    "align": "See how streams share a time line.",
+    "train": "Train on some people, test on others.",
+    "evaluate": "Judge a bundle by the pipeline it ships.",
+    "compress": "Prune, factorise and quantise a bundle.",
+    "run": "Recognise activities live.",
+    "warmup": "Compile once what models need here.",
+    "demo": "Watch a model recognise a real person.",
+    "inspect": "Show what a bundle wants and is worth.",
+    "export": "Write TFLite, ONNX and C for a board.",
+    "verify": "Prove that every target computes alike.",
+    "bench": "Measure latency, memory, energy, streams.",
+    "boards": "List boards and what fits on them.",
+    "firmware": "Build a board's firmware.",
+    "flash": "Put firmware and settings on a board.",
+    "doctor": "Find what is wrong with a board or sensor.",
+    "command": "Send a board one command.",
+    "calibrate": "Calibrate a motion sensor.",
+    "virtual": "Simulate a board or sensor.",
+    "repair": "Save a cut-off or damaged recording.",
+}
+"""A command's line in `edgehar --help`, short enough to be printed whole."""
+
 
 def build(argv: Sequence[str]) -> typer.Typer:
     """The Typer app holding the one command named in `argv`, or all of them for help and completion."""
@@ -63,7 +90,7 @@ def build(argv: Sequence[str]) -> typer.Typer:
     wanted = next((word for word in argv if not word.startswith("-")), "")
     for name in [wanted] if wanted in COMMANDS else COMMANDS:
         module, _, function = COMMANDS[name].partition(":")
-        app.command(name)(getattr(importlib.import_module(module), function))
+        app.command(name, short_help=SHORT[name])(getattr(importlib.import_module(module), function))
     return app
 
 
@@ -78,10 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return run_bundle(**plain)
     except EdgeHarError as error:
-        print(f"edgehar: {error}", file=sys.stderr)
-        if error.hint:
-            print(f"  next: {error.hint}", file=sys.stderr)
-        return error.exit_code
+        return _refused(error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -89,9 +113,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        print(f"edgehar: {error}", file=sys.stderr)
+        print(f"edgehar: {': '.join(_told(error))}", file=sys.stderr)
         print("  next: check the path, its permissions and the space on the disk", file=sys.stderr)
         return MissingError.exit_code
+    except ModuleNotFoundError as error:
+        from edgehar.cli.extras import missing_package
+
+        missing = missing_package(error)
+        if missing is None:
+            raise
+        return _refused(missing)
+
+
+def _refused(error: EdgeHarError) -> int:
+    """Say what is wrong and what to do about it; the exit code."""
+    print(f"edgehar: {error}", file=sys.stderr)
+    if error.hint:
+        print(f"  next: {error.hint}", file=sys.stderr)
+    return error.exit_code
+
+
+def _told(error: OSError) -> list[str]:
+    """The file, if one is to blame, and the system's words, without Python's brackets and numbers."""
+    return [str(part) for part in (error.filename, error.strerror or error) if part]
 
 
 def _parsed(arguments: list[str]) -> int:
