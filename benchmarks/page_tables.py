@@ -13,6 +13,7 @@ NAMES = {
     "csieffnet": "CSI EfficientNet",
     "dscnn": "DS-CNN",
     "fastgrnn": "FastGRNN",
+    "fusion": "fusion",
     "l2mu": "L2MU",
 }
 Rows = Mapping[str, Mapping[str, Any]]

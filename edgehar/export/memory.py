@@ -49,6 +49,20 @@ def step_ram_bytes(graph: Graph, channels: int, dtype: str) -> int:
     return INTERPRETER_BYTES + FLOAT_BYTES * samples * (channels + graph.inputs) + BYTES[dtype] * values
 
 
+def has_sums(graph: Graph) -> bool:
+    """Whether a convnet's blocks add their input to what they computed."""
+    return any(isinstance(op, Conv) and op.skip for op in graph.step)
+
+
+def float_sums_bytes(graph: Graph) -> int:
+    """What sums in float32 add to an int8 file's memory: their kernels, unpacked for good, and one block's columns."""
+    columns = _columns(graph)
+    ends = [op for op in graph.step if isinstance(op, Conv) and op.skip]
+    kernels = sum(op.w.value.size for op in ends)
+    blocks = [columns[op.x] * graph.sizes[op.x] + 3 * columns[op.out] * graph.sizes[op.out] for op in ends]
+    return FLOAT_BYTES * (kernels + max(blocks, default=0))
+
+
 def _kept(columns: int, fresh: int) -> int:
     """Columns of a state before and after a step, and of what it is joined to."""
     return 3 * columns + fresh
@@ -81,15 +95,23 @@ def _accumulators(op: Op) -> int:
 
 def _largest_chain(graph: Graph) -> int:
     """Most values that convolutions over a whole window keep at one time."""
-    columns = {TENSOR_X: graph.window}
+    columns = _columns(graph)
     last_use = {name: i for i, op in enumerate(graph.step) for name in _reads(op)}
     largest = 0
     for i, op in enumerate(graph.step):
-        if isinstance(op, Conv):
-            columns[op.out] = (columns[op.x] - op.kernel) // op.stride + 1
-        live = {op.out, *(name for name in columns if last_use.get(name, -1) >= i)}
+        made = {TENSOR_X, *(earlier.out for earlier in graph.step[:i])}
+        live = {op.out, *(name for name in made if last_use.get(name, -1) >= i)}
         largest = max(largest, sum(graph.sizes[name] * columns.get(name, 1) for name in live))
     return largest
+
+
+def _columns(graph: Graph) -> dict[str, int]:
+    """Columns of time that a whole window gives each tensor of a convnet."""
+    columns = {TENSOR_X: graph.window}
+    for op in graph.step:
+        if isinstance(op, Conv):
+            columns[op.out] = (columns[op.x] - op.kernel) // op.stride + 1
+    return columns
 
 
 def _reads(op: Op) -> list[str]:

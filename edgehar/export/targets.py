@@ -8,7 +8,7 @@ from typing import Any
 
 from edgehar.bundle import Bundle
 from edgehar.errors import MissingError, Reason, UsageError
-from edgehar.export.memory import step_ram_bytes, stream_ram_bytes, window_ram_bytes
+from edgehar.export.memory import float_sums_bytes, has_sums, step_ram_bytes, stream_ram_bytes, window_ram_bytes
 from edgehar.export.preprocess import entry_of
 from edgehar.export.stream import streams
 from edgehar.graph.graph import Graph
@@ -30,7 +30,10 @@ WEIGHT_BYTES = {FLOAT32: 4, DYNAMIC: 1, INT8: 1, INT8X16: 1}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an emitter is asked for; `name` starts the names of its files. `small`: without what a chip never uses."""
+    """What an emitter is asked for; `name` starts the names of its files. `small`: without what a chip never uses.
+
+    `sums`: how an int8 TFLite file of a convnet adds a block's input, "float32" or "int8".
+    """
 
     target: str
     bundle: Bundle
@@ -39,6 +42,12 @@ class Request:
     form: str
     dtype: str
     small: bool = False
+    sums: str = FLOAT32
+
+    @property
+    def has_sums(self) -> bool:
+        """Whether `sums` makes a difference."""
+        return (self.target, self.dtype) == ("tflite", INT8) and has_sums(self.graph)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +89,15 @@ def tflite_files(request: Request) -> Emitted:
     """NAME.tflite or NAME.step.tflite; for a chip with its first entry only, which is all that tflite-micro knows."""
     emit_tflite = _import("edgehar.export.tflite.emit", "flatbuffers").emit_tflite
     entries = "channels" if request.small else "both"
-    content: bytes = emit_tflite(request.bundle, request.form, request.dtype, entries=entries)
+    content: bytes = emit_tflite(request.bundle, request.form, request.dtype, entries=entries, sums=request.sums)
     support = _import("edgehar.export.tflite.support", "flatbuffers")
     not_in = {
         cell.runtime: reason
         for cell, reason in support.UNSUPPORTED.items()
         if (cell.family, cell.dtype, cell.form) == (request.graph.family, request.dtype, request.form)
     }
-    return _one_file(request, "tflite", content, not_in)
+    unpacked = float_sums_bytes(request.graph) if request.has_sums and request.sums == FLOAT32 else 0
+    return _one_file(request, "tflite", content, not_in, unpacked)
 
 
 def onnx_files(request: Request) -> Emitted:
@@ -118,14 +128,16 @@ def c_files(request: Request) -> Emitted:
     )
 
 
-def _one_file(request: Request, ending: str, content: bytes, not_in: Mapping[str, str]) -> Emitted:
+def _one_file(
+    request: Request, ending: str, content: bytes, not_in: Mapping[str, str], more_ram_bytes: int = 0
+) -> Emitted:
     entry = entry_of(request.graph.preprocess, request.graph.channels)
     ram = step_ram_bytes if request.form == STEP else window_ram_bytes
     stem = f"{request.name}.step" if request.form == STEP else request.name
     return Emitted(
         {f"{stem}.{ending}": content},
         flash_bytes=len(content),
-        ram_bytes=ram(request.graph, len(entry.channels), request.dtype),
+        ram_bytes=ram(request.graph, len(entry.channels), request.dtype) + more_ram_bytes,
         form=request.form,
         inside=tuple(str(op["op"]) for op in entry.inside),
         outside=entry.outside,

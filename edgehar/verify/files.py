@@ -39,8 +39,11 @@ class FileTarget:
         self._directory = tempfile.TemporaryDirectory(prefix="edgehar-")
 
     @abstractmethod
-    def emit(self, form: str) -> bytes:
-        """The file as the bundle gives it now; `form`: window or step. UsageError where there is none."""
+    def emit(self, form: str, like: Mapping[str, Any] | None = None) -> bytes:
+        """The file as the bundle gives it now; `form`: window or step. UsageError where there is none.
+
+        `like`: what another file says about itself; where an export has a choice, it is that file's.
+        """
 
     @abstractmethod
     def describe(self, content: bytes, source: str) -> Mapping[str, Any]:
@@ -121,8 +124,9 @@ class FileTarget:
         return [fault for form, path in files.items() if path is not None for fault in self._faults(form, path)]
 
     def _faults(self, form: str, path: Path) -> list[str]:
-        found = self.constants(path.read_bytes(), str(path))
-        return constant_faults(found, self.constants(self.emit(form), "the bundle"), str(path))
+        content = path.read_bytes()
+        fresh = self.emit(form, self.describe(content, str(path)))
+        return constant_faults(self.constants(content, str(path)), self.constants(fresh, "the bundle"), str(path))
 
     def logit_step(self) -> float | None:
         return None

@@ -34,10 +34,10 @@ class LitertTarget(FileTarget):
             return "pip install 'edgehar[litert,export]'"
         return super().missing()
 
-    def emit(self, form: str) -> bytes:
+    def emit(self, form: str, like: Mapping[str, Any] | None = None) -> bytes:
         from edgehar.export.tflite.emit import emit_tflite
 
-        return emit_tflite(self.subject.bundle, form, self.dtype)
+        return emit_tflite(self.subject.bundle, form, self.dtype, sums=sums_of(like))
 
     def open(self, path: Path) -> Runtime:
         try:
@@ -68,7 +68,15 @@ class LitertTarget(FileTarget):
             return {}  # the others do not keep what lies between
         from edgehar.verify.litert_trace import trace_file
 
-        return trace_file(self.subject.graph, x, _interpreter)
+        told = None
+        if self.subject.exported is not None:
+            told = self.describe(self.window_file.read_bytes(), str(self.window_file))
+        return trace_file(self.subject.graph, x, _interpreter, float_sums=sums_of(told) == "float32")
+
+
+def sums_of(told: Mapping[str, Any] | None) -> str:
+    """How a fresh file, or the one that says this about itself, adds a block's input; int8 before files said so."""
+    return "float32" if told is None else str(told.get("sums", "int8"))
 
 
 def _interpreter(content: bytes) -> Any:

@@ -23,15 +23,20 @@ from edgehar.types import FloatArray
 from edgehar.verify.target import Trace
 
 
-def trace_file(graph: Graph | IntGraph, x: FloatArray, interpreter: Callable[[bytes], Any]) -> Trace:
-    """{tensor: [steps, n]} of window x [window, inputs], in the graph's own units.
+def trace_file(
+    graph: Graph | IntGraph, x: FloatArray, interpreter: Callable[[bytes], Any], *, float_sums: bool = True
+) -> Trace:
+    """{tensor: [steps, n]} of window x [window, inputs], in the graph's own units; `float_sums` as in `FixedPoint`.
 
     Integers that the file holds in units of its own are left out: drives, and what is affine in the graph.
     """
     made: list[tuple[Builder, Emitter]] = []
 
     def make(b: Builder) -> Emitter:
-        emitter = IntEmitter(b, graph) if isinstance(graph, IntGraph) else FloatEmitter(b, dynamic=False)
+        if isinstance(graph, IntGraph):
+            emitter: Emitter = IntEmitter(b, graph, float_sums=float_sums)
+        else:
+            emitter = FloatEmitter(b, dynamic=False)
         made.append((b, emitter))
         return emitter
 

@@ -35,7 +35,7 @@ class OnnxTarget(FileTarget):
     def dtype(self) -> str:
         return "float32" if self.subject.scheme is None else "int8"
 
-    def emit(self, form: str) -> bytes:
+    def emit(self, form: str, like: Mapping[str, Any] | None = None) -> bytes:  # noqa: ARG002 - nothing to choose
         from edgehar.export.onnx.emit import emit_onnx
 
         return emit_onnx(self.subject.bundle, form, self.dtype)

@@ -8,6 +8,7 @@ from edgehar.archive import encode_json
 from edgehar.bundle import Bundle
 from edgehar.errors import MissingError, Reason, UsageError
 from edgehar.export.description import describe
+from edgehar.export.memory import has_sums
 from edgehar.export.preprocess import Entry, entry_of
 from edgehar.export.tflite.builder import Builder
 from edgehar.export.tflite.floats import FloatEmitter
@@ -24,9 +25,17 @@ from edgehar.runtimes.tflite_file import SIGNATURE_CHANNELS, SIGNATURE_SAMPLES
 FORMS = ("step", "window")
 SCHEMES = ("int8", "int8x16")
 DTYPES = ("float32", "dynamic", *SCHEMES)
+SUMS = ("float32", "int8")
 
 
-def emit_tflite(bundle: Bundle, form: str = "window", dtype: str = "float32", *, entries: str = "both") -> bytes:
+def emit_tflite(
+    bundle: Bundle,
+    form: str = "window",
+    dtype: str = "float32",
+    *,
+    entries: str = "both",
+    sums: str = "float32",
+) -> bytes:
     """A TFLite file that needs nothing but an interpreter.
 
     form    "window": logits of one whole window; "step": logits and next states after one sample (a convnet: after as
@@ -35,6 +44,8 @@ def emit_tflite(bundle: Bundle, form: str = "window", dtype: str = "float32", *,
             weights, states and columns of that width, with the integers of `edgehar.graph.quantise`
     entries signature `serving_default` takes float32 channels in physical units, `samples` what the preprocessing made
             of them; "both", or only "channels" or "samples" (smaller; tflite-micro knows the first only)
+    sums    how an int8 convnet adds a block's input to what the block computed: "float32", with the integer graph's one
+            rounding; "int8", with two, which moves labels that are close, but needs no float32 columns and weights
 
     Filters with a memory stay outside: then the channels are those behind the last of them, which the metadata
     `edgehar` (JSON) lists as `preprocess_outside`. Raises UsageError for what a bundle has no file of.
@@ -42,18 +53,24 @@ def emit_tflite(bundle: Bundle, form: str = "window", dtype: str = "float32", *,
     _check(form, FORMS, "form")
     _check(dtype, DTYPES, "dtype")
     _check(entries, ("both", "channels", "samples"), "entries")
+    _check(sums, SUMS, "sums")
     graph = graph_of(bundle)
     entry = entry_of(graph.preprocess, graph.channels)
     build = window_form if form == "window" else step_form if graph.states else stream_form
     run: Graph | IntGraph = _integer_graph(bundle, graph, dtype) if dtype in SCHEMES else graph
 
     def make(b: Builder) -> Emitter:
-        return IntEmitter(b, run) if isinstance(run, IntGraph) else FloatEmitter(b, dynamic=dtype == "dynamic")
+        if isinstance(run, IntGraph):
+            return IntEmitter(b, run, float_sums=sums == "float32")
+        return FloatEmitter(b, dynamic=dtype == "dynamic")
 
     subgraphs, signatures = build(run, make, _doors(entry, entries))
     if not entry.inside:
         signatures = _both_names(signatures, entries)
-    metadata = {METADATA: encode_json(describe(bundle, entry, form, dtype))}
+    described = describe(bundle, entry, form, dtype)
+    if dtype == "int8" and has_sums(graph):
+        described["sums"] = sums
+    metadata = {METADATA: encode_json(described)}
     return _written(subgraphs, signatures, metadata)
 
 

@@ -22,10 +22,13 @@ Real = NDArray[np.float64]
 
 
 class FixedPoint:
-    """A subgraph on integers; `tensors` maps the graph's names to those of the subgraph."""
+    """A subgraph on integers; `tensors` maps the graph's names to those of the subgraph.
 
-    def __init__(self, b: Builder, tensors: dict[str, str], graph: IntGraph) -> None:
-        self.b, self.tensors, self.graph = b, tensors, graph
+    `float_sums`: what an int8 convnet's block adds to its input is added in float32, not in int8.
+    """
+
+    def __init__(self, b: Builder, tensors: dict[str, str], graph: IntGraph, *, float_sums: bool) -> None:
+        self.b, self.tensors, self.graph, self.float_sums = b, tensors, graph, float_sums
         self._wide: dict[str, str] = {}
         # Real value of the integer 0 of tensors whose zero point TFLite does not know of.
         self.origin: dict[str, float] = {}

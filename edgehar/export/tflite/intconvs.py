@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgehar.export.tflite.builder import INT8, INT16
+from edgehar.export.tflite.builder import FLOAT32, INT8, INT16
 from edgehar.export.tflite.fixedpoint import FixedPoint, Real
 from edgehar.export.tflite.floats import conv_options, crop_columns, is_depthwise, kernel_layout
 from edgehar.export.tflite.model import TensorQuant
@@ -14,7 +14,10 @@ from edgehar.graph.intops import IntConv, IntMean
 
 def emit_conv(f: FixedPoint, op: IntConv) -> None:
     """One convolution; a skip is added behind it."""
-    b, x, quant = f.b, f.tensors[op.x], f.graph.quants[op.out]
+    if op.skip and f.narrow(op.out) and f.float_sums:
+        _emit_float_sum(f, op)
+        return
+    b, x = f.b, f.tensors[op.x]
     depthwise = is_depthwise(op.groups, b.shape(x)[3])
     scales = _kernel_scales(f, op)
     axis = 3 if depthwise else 0
@@ -23,9 +26,8 @@ def emit_conv(f: FixedPoint, op: IntConv) -> None:
     w = b.const(op.w.name, kernel_layout(op.w.value, depthwise=depthwise), per_output)
     units = TensorQuant(tuple((scales * f.scale(op.x)).tolist()), (0,) * outputs, 0)
     bias = b.const(op.b.name, _bias(f, op).astype(np.int32 if b.dtype(x) == INT8 else np.int64), units)
-    relu = Activation.RELU if op.low == quant.zero_point else Activation.NONE
-    shape = (1, 1, (b.shape(x)[2] - op.kernel) // op.stride + 1, outputs)
-    kind = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
+    relu, shape = _relu(f, op), _shape(f, op)
+    kind = _kind(depthwise=depthwise)
     options = conv_options(b, x, op.stride, depthwise=depthwise, outputs=outputs)
     fused = Activation.NONE if op.skip else relu
     result = _before_skip(f, op) if op.skip else f.quant_of(op.out)
@@ -34,6 +36,27 @@ def emit_conv(f: FixedPoint, op: IntConv) -> None:
         skip = crop_columns(b, f.tensors[op.skip], op.skip_lag, shape[2])
         y = b.op("ADD", [y, skip], quant=f.quant_of(op.out), activation=relu, pot_scale_int16=0)
     f.tensors[op.out] = y
+
+
+def _emit_float_sum(f: FixedPoint, op: IntConv) -> None:
+    """The convolution and its skip on the same int8 columns and weights, with one rounding, as in the integer graph.
+
+    A convolution on int8 gives int8: it would round once before the skip is added, and the sum once more. In float32 a
+    weight's unit is 1, so that interpreters unpack the int8 weights; `scales` follow as a product.
+    """
+    b, x = f.b, f.tensors[op.x]
+    depthwise = is_depthwise(op.groups, b.shape(x)[3])
+    scales = _kernel_scales(f, op)
+    outputs, shape = len(op.w.value), _shape(f, op)
+    packed = b.const(op.w.name, kernel_layout(op.w.value, depthwise=depthwise), TensorQuant((1.0,)))
+    columns, w = (b.op("DEQUANTIZE", [name], dtype=FLOAT32) for name in (x, packed))
+    bias = b.floats(op.b.name, _bias(f, op) * f.scale(op.x))
+    options = conv_options(b, x, op.stride, depthwise=depthwise, outputs=outputs)
+    y = b.op(_kind(depthwise=depthwise), [columns, w, bias], shape, activation=Activation.NONE, **options)
+    y = b.op("MUL", [y, b.floats(f"{op.w.name}.scales", scales.reshape(1, 1, 1, -1))])
+    skip = b.op("DEQUANTIZE", [crop_columns(b, f.tensors[op.skip], op.skip_lag, shape[2])], dtype=FLOAT32)
+    y = b.op("ADD", [y, skip], activation=_relu(f, op))
+    f.tensors[op.out] = b.op("QUANTIZE", [y], dtype=INT8, quant=f.quant_of(op.out))
 
 
 def emit_mean(f: FixedPoint, op: IntMean) -> None:
@@ -51,6 +74,18 @@ def emit_mean(f: FixedPoint, op: IntMean) -> None:
     else:
         scale = f.scale(op.out)
     f.tensors[op.out] = f.b.op("MEAN", [x, axes], shape, quant=TensorQuant((scale,)))
+
+
+def _kind(*, depthwise: bool) -> str:
+    return "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
+
+
+def _shape(f: FixedPoint, op: IntConv) -> tuple[int, int, int, int]:
+    return 1, 1, (f.b.shape(f.tensors[op.x])[2] - op.kernel) // op.stride + 1, len(op.w.value)
+
+
+def _relu(f: FixedPoint, op: IntConv) -> Activation:
+    return Activation.RELU if op.low == f.graph.quants[op.out].zero_point else Activation.NONE
 
 
 def _kernel_scales(f: FixedPoint, op: IntConv) -> Real:

@@ -32,11 +32,11 @@ from edgehar.graph.ops import TENSOR_X
 
 
 class IntEmitter:
-    """`form.Emitter` for integers."""
+    """`form.Emitter` for integers; `float_sums` as in `FixedPoint`."""
 
-    def __init__(self, b: Builder, graph: IntGraph) -> None:
+    def __init__(self, b: Builder, graph: IntGraph, *, float_sums: bool = True) -> None:
         self.tensors: dict[str, str] = {}
-        self._fixed = FixedPoint(b, self.tensors, graph)
+        self._fixed = FixedPoint(b, self.tensors, graph, float_sums=float_sums)
         self._drives = {op.drive for op in graph.step if isinstance(op, IntLif)}
 
     def state_type(self, state: State) -> tuple[np.dtype[Any], TensorQuant | None]:

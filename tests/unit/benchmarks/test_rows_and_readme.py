@@ -113,6 +113,19 @@ def test_compress_and_mcu_tables(modules, tmp_path):
     assert lines[10] == "| g80.int8, int8; weights random | 15,946 | 8,066 | 2,460 | `mcu.m4f.g80.int8` |"
 
 
+def test_table_of_int8_files_in_litert(modules, tmp_path):
+    rows, readme = modules
+    extras = {"worst": 99.61, "enough": 12, "int8_sums": 98.3, "int8_sums_worst": 94.9, "int8_sums_enough": 3}
+    extras |= {"cpu_ratio": 1.2, "title": "a task", "model": "csieffnet", "base": "acc.t", "stamps": []}
+    row = rows.Row("compress.litert_int8.csieffnet", 99.97, "%", 0.1, 12, "c", extras=extras)
+    rows.merge_rows(tmp_path / "compress.jsonl", [row])
+    marks = "".join(f"<!-- table:{name} begin -->\n<!-- table:{name} end -->\n" for name in ("compress", "litert_int8"))
+    lines = readme.filled(marks, tmp_path).splitlines()
+    assert lines[3] == "<!-- table:compress end -->"
+    cells = "99.97, 99.61 | 12 of 12 | 98.30, 94.90 | 3 of 12 | 1.2"
+    assert lines[7] == f"| CSI EfficientNet: a task | {cells} | `compress.litert_int8.csieffnet` |"
+
+
 def test_speed_of_runtimes_table(modules, tmp_path):
     rows, readme = modules
     ratio = {"ours_cpu_us": 10.0, "peer_cpu_us": 49.0, "peer": "window file"}
