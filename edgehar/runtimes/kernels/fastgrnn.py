@@ -4,7 +4,7 @@ All lanes advance together: W x of a burst is one product, U h of all lanes anot
 gates of a unit come from one exponential (`edgehar.runtimes.kernels.fastgrnn_gates`).
 A lone state of full matrices has steps of its own (`edgehar.runtimes.kernels.fastgrnn_alone`).
 Roofline per sample: hidden (hidden lanes + inputs) multiply-adds, bound by arithmetic from four lanes on; the gates
-add 21 operations and a division per `WIDTH` units and lane.
+add 19 operations and a division per `WIDTH` units and lane.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from edgehar.manifest import Manifest
 from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Vector, inlined_kernel, kernel
 from edgehar.runtimes.kernels.fastgrnn_alone import lone_step
 from edgehar.runtimes.kernels.fastgrnn_gates import SCALE, gates, plain_gates, unit_rows, within_reach
-from edgehar.runtimes.kernels.products import lone_product, pack_blocks, product, sparse_product
+from edgehar.runtimes.kernels.products import lone_product, pack_blocks, product, sparse_product, tall_product
 from edgehar.runtimes.kernels.schedule import in_a_window, lane_done
 from edgehar.runtimes.kernels.simd import aligned, pack_rows, vectors_of
-from edgehar.runtimes.kernels.vector import BLOCK, WIDTH
+from edgehar.runtimes.kernels.vector import BLOCK, SUMS, TALLEST, WIDTH
 from edgehar.types import FloatArray, IntArray
 
 BURST: Final = 16
@@ -67,6 +67,8 @@ def multiply(
     """Of every row: out = init + x times the matrix at `at`; init moves by `step` from row to row."""
     if lone:
         lone_product(out, oo, init, io, weights, at, vectors, x, xo, inner)
+    elif SUMS and rows == TALLEST:
+        tall_product(out, oo, vectors * WIDTH, init, io, step, weights, at, vectors, x, xo, xs, inner)
     else:
         product(out, oo, vectors * WIDTH, init, io, step, weights, at, vectors, x, xo, xs, rows, inner)
 

@@ -3,12 +3,14 @@
 Gate and candidate share their sum, so with y = -log2(e) (W x + U h + b_h) and E = 2^y
 
     g = tanh = (1 - E^2) / (1 + E^2)        z = sigmoid = 1 / (1 + k E),  k = exp(b_h - b_z)
-    h = (zeta (1 - z) + nu) g + z h = ((nu + (zeta + nu) k E) (1 - E^2) + h (1 + E^2)) / ((1 + k E) (1 + E^2))
+    h = (zeta (1 - z) + nu) g + z h = (p (h - m) + 2 m) / (p + k E p),  p = 1 + E^2,  m = nu + (zeta + nu) k E
 
 The factor -log2(e) is part of the packed weights, so a product gives y itself. y ends at `limits` above, where both
-gates have reached what float32 can tell from their limits while k E^3 stays finite. That takes biases that differ by
-less than 16 of each other; others, and CPUs without a known vector unit, take `plain_gates`.
-Roofline: 21 vector operations, a division and four loads for `WIDTH` units of a lane.
+gates have reached what float32 can tell from their limits while k E^3 stays finite, and at `LOWEST` below, while E and
+k E are normal numbers: on others a CPU takes half as long again. That takes biases that differ by less than 16 of each
+other; others, and CPUs without a known vector unit, take `plain_gates`.
+Roofline: 19 vector operations, a division and four loads for `WIDTH` units of a lane. Ten of them, and a division
+as long as two, go to the units that multiply and add; the others have units of their own on the CPU that we measured.
 """
 
 from __future__ import annotations
@@ -22,7 +24,6 @@ from numba.extending import intrinsic
 
 from edgehar.runtimes.kernels.compiler import Vector, inlined_kernel, kernel
 from edgehar.runtimes.kernels.exponential import (
-    LEAST,
     constant,
     emit_exp2,
     emit_greatest,
@@ -37,6 +38,8 @@ SCALE: Final = -np.log2(np.e)
 """What the weights and biases of a sum are multiplied by: y = SCALE * sum."""
 SATURATED: Final = 26.0
 """2^-26 beside 1 is nothing in float32."""
+LOWEST: Final = -60.0
+"""Where y ends below: k E <= 2^-37 beside 1 is nothing either."""
 FARTHEST: Final = 23.0
 """|log2 k| at most: with y <= SATURATED + |log2 k| the product k E^3 stays below 2^125."""
 UNIT_ROWS: Final = 2
@@ -134,14 +137,13 @@ def emit_states(
     """
     b, one = e.b, constant(1)
     capped = [emit_least(e, y, e.load(limits, v)) for y, v in zip(sums, vectors, strict=True)]
-    powers = emit_exp2(e, [emit_greatest(e, y, constant(LEAST)) for y in capped])
+    powers = emit_exp2(e, [emit_greatest(e, y, constant(LOWEST)) for y in capped])
     resets = [b.fmul(p, e.load(ratios, v)) for p, v in zip(powers, vectors, strict=True)]  # k E
-    squares = [b.fmul(p, p) for p in powers]
-    less, more = [b.fsub(one, s) for s in squares], [b.fadd(one, s) for s in squares]
-    kept = [b.fmul(h, m) for h, m in zip(old(), more, strict=True)]
-    moved = [e.fma(r, zeta, nu) for r in resets]
-    above = [e.fma(m, x, k) for m, x, k in zip(moved, less, kept, strict=True)]
-    below = [b.fmul(b.fadd(one, r), m) for r, m in zip(resets, more, strict=True)]
+    more = [e.fma(p, p, one) for p in powers]  # p
+    moved = [e.fma(r, zeta, nu) for r in resets]  # m
+    kept = [b.fsub(h, m) for h, m in zip(old(), moved, strict=True)]
+    above = [e.fma(p, d, b.fadd(m, m)) for p, d, m in zip(more, kept, moved, strict=True)]
+    below = [e.fma(r, p, p) for r, p in zip(resets, more, strict=True)]
     return [b.fdiv(x, y) for x, y in zip(above, below, strict=True)]
 
 
@@ -194,8 +196,8 @@ gates: Final = _vector_gates if SUMS else plain_gates
 
 def gates_np(y: FloatArray, h: FloatArray, units: FloatArray, zeta: np.float32, nu: np.float32) -> FloatArray:
     """Twin of `gates`: y and h [rows, hidden], units [2, hidden]."""
-    power = exp2_np(np.maximum(np.minimum(y, units[1]), np.float32(LEAST)))
-    reset, square = power * units[0], power * power
-    numerator = (reset * (zeta + nu) + nu) * (1 - square) + h * (1 + square)
-    new: FloatArray = numerator / ((1 + reset) * (1 + square))
+    power = exp2_np(np.maximum(np.minimum(y, units[1]), np.float32(LOWEST)))
+    reset, more = power * units[0], 1 + power * power
+    moved = reset * (zeta + nu) + nu
+    new: FloatArray = (more * (h - moved) + (moved + moved)) / (reset * more + more)
     return new

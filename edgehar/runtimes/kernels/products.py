@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from edgehar.runtimes.kernels.compiler import Indices, Matrix, Vector, kernel
+from edgehar.runtimes.kernels.compiler import Indices, Matrix, Vector, inlined_kernel, kernel
 from edgehar.runtimes.kernels.simd import aligned, vectors_of
 from edgehar.runtimes.kernels.vector import (
     BLOCK,
@@ -68,6 +68,30 @@ def tallest(rows: int) -> int:
     return high
 
 
+@inlined_kernel
+def tall_product(
+    out: Vector, oo: int, os: int, init: Vector, io: int, is_: int, matrix: Vector, mo: int, vectors: int, x: Vector,
+    xo: int, xs: int, inner: int,
+) -> None:  # fmt: skip
+    """`product` of `TALLEST` rows in tiles of three, two and one vectors.
+
+    Every call's shape is a constant, so that no jump depends on it: one that a CPU guesses wrong costs a tenth of a
+    tile, since the loop before it is too long for the CPU to remember which tile came last.
+    """
+    ms = vectors * WIDTH
+    left = vectors
+    while left == 3 or left > 4:
+        left -= 3
+        at = left * WIDTH
+        dense_tile(TALLEST, 3, out, oo + at, os, init, io + at, is_, matrix, mo + at, ms, x, xo, xs, out, 0, inner)
+    while left > 1:
+        left -= 2
+        at = left * WIDTH
+        dense_tile(TALLEST, 2, out, oo + at, os, init, io + at, is_, matrix, mo + at, ms, x, xo, xs, out, 0, inner)
+    if left == 1:
+        dense_tile(TALLEST, 1, out, oo, os, init, io, is_, matrix, mo, ms, x, xo, xs, out, 0, inner)
+
+
 @kernel
 def _product(
     out: Vector,
@@ -93,6 +117,9 @@ def _product(
     """
     ms = vectors * WIDTH
     r = 0
+    while rows - r >= TALLEST:
+        tall_product(out, oo + r * os, os, init, io + r * is_, is_, matrix, mo, vectors, x, xo + r * xs, xs, inner)
+        r += TALLEST
     while r < rows:
         high = tallest(rows - r)
         widest = min(WIDEST, SUMS // high)
