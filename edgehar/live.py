@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgehar.errors import Reason, UsageError
 from edgehar.pipeline import Pipeline
 from edgehar.sinks.base import Sink
 from edgehar.sources.base import Source
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 
 EXIT_INTERRUPTED = 130
 SILENT_S = 10.0  # a stream that says nothing for so long does not keep a run of given duration from ending
+
+
+def check_duration(duration_s: float | None) -> None:
+    """Raises UsageError for what is no length of time: 0, less, or no number. None is without end."""
+    if duration_s is not None and not duration_s > 0:
+        raise UsageError(
+            f"--duration {duration_s:g}", reason=Reason.VALUE, hint="give seconds above 0, or leave it out"
+        )
 
 
 class Stop:

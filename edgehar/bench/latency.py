@@ -64,11 +64,12 @@ def measure_latency(
     peer_bundle: Bundle | None = None,
     also: Sequence[Contestant] = (),
     rounds: int = 25,
+    report: Callable[[int, int], None] | None = None,
 ) -> Latency:
     """Time the default runtime and the peers in turn, on one core and one thread, after their outputs were checked.
 
     also: further contestants. peer_bundle: what the peers run instead, such as the quantised twin; it is checked by
-    labels. Raises InputError where a peer does not compute what the reference computes.
+    labels. `report` is told how many rounds are done, of how many. Raises InputError where a peer does not compute what the reference computes.
     """
     manifest = bundle.manifest
     fields = [field_of(name, peer_bundle or bundle, desk) for name in against]
@@ -87,7 +88,7 @@ def measure_latency(
     calls[HOP] = _hops(numba.push, windows, manifest.hop)
     calls[WINDOW] = _cycled(ours, windows)
     with pinned():
-        timings = time_in_turn(calls, rounds=rounds)
+        timings = time_in_turn(calls, rounds=rounds, report=report)
         timings |= _single_samples(make_runtime("numba", bundle), windows, manifest.window, manifest.hop)
     settings = {_name(c): f"{c.version}: {c.setting}" for c in peers}
     absent = {name: why for field in fields for name, why in field.absent.items()}

@@ -28,14 +28,22 @@ class Timing:
     calls: int
 
 
-def time_in_turn(calls: Mapping[str, Call], *, rounds: int = 25, singles: int = 400) -> dict[str, Timing]:
+def time_in_turn(
+    calls: Mapping[str, Call],
+    *,
+    rounds: int = 25,
+    singles: int = 400,
+    report: Callable[[int, int], None] | None = None,
+) -> dict[str, Timing]:
     """Time every call by name. A round gives each one slot, so that all of them see the same load.
 
     Processor time leaves out what other processes do; a busy core still shows in caches and in wall times.
     """
     repeats = {name: _repeats(call) for name, call in calls.items()}
     cpu: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
+    for turn in range(rounds):
+        if report is not None:
+            report(turn, rounds)
         for name, call in calls.items():
             n = repeats[name]
             start = time.thread_time_ns()

@@ -61,10 +61,18 @@ def bench(
     """Measure on this machine, one thread, all runtimes in turn; outputs are compared before anything is timed."""
     from edgehar.bundle import open_bundle
     from edgehar.cli.progress import progress
+    from edgehar.datasets.figure import check_figure
 
     if measure not in MEASURES:
         raise UsageError(f"bench '{measure}'", reason=Reason.VALUE, hint=f"choose from: {', '.join(MEASURES)}")
     opened = open_bundle(bundle)
+    check_figure(plot)
+    if not 0 <= hop <= opened.manifest.window:
+        raise UsageError(
+            f"--hop {hop}",
+            reason=Reason.VALUE,
+            hint=f"give 1 to the window, {opened.manifest.window}; 0: the bundle's own",
+        )
     if hop:
         opened = replace(opened, manifest=replace(opened.manifest, hop=hop))
     run, lines, draw = MEASURES[measure]
@@ -80,7 +88,7 @@ def _latency(asked: Asked) -> Latency:
     from edgehar.bench.latency import measure_latency
     from edgehar.cli.desk import DESK
 
-    return measure_latency(asked.bundle, asked.against, DESK)
+    return measure_latency(asked.bundle, asked.against, DESK, report=asked.report)
 
 
 def _fresh(asked: Asked) -> Fresh:
@@ -95,6 +103,9 @@ def _energy(asked: Asked) -> MeasuredEnergy | EnergyEstimate:
 
 
 def _streams(asked: Asked) -> StreamsServed:
+    from edgehar.live import check_duration
+
+    check_duration(asked.duration_s)
     return run_streams(asked.bundle, asked.streams, asked.duration_s, asked.report)
 
 

@@ -21,8 +21,10 @@ def data(
     """Print the subjects, hours, classes, measured rate and gaps of a dataset."""
     from edgehar.cli.progress import progress
     from edgehar.datasets.dataset import Dataset
+    from edgehar.datasets.figure import check_figure
     from edgehar.datasets.summary import summarise
 
+    check_figure(plot)
     with progress("read the recordings") as report:
         summary = summarise(Dataset.open(directory), report)
     if plot is not None:

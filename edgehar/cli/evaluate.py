@@ -37,8 +37,10 @@ def evaluate(
     from edgehar.bundle import open_bundle
     from edgehar.cli.progress import progress
     from edgehar.datasets.dataset import Dataset
+    from edgehar.datasets.figure import check_figure
     from edgehar.evaluate.run import evaluate_bundle
 
+    check_figure(plot)
     _check_choices(subjects=subjects, split=split, official_windows=official_windows, windows_of=windows_of)
     opened, source = open_bundle(bundle), Dataset.open(dataset)
     people = _people(subjects, split, fold)

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from edgehar.bundle import Bundle
 
 
+DETAILS = frozenset({"per_class", "per_subject", "labels", "classes"})
+RECIPE = frozenset({"recipe", "augment"})
+
+
 def inspect(
     bundle: Annotated[Path, typer.Argument(help="The model, a .edgehar file.", show_default=False)],
     *,
@@ -83,6 +87,7 @@ def _lines(report: dict[str, Any]) -> list[str]:
         *((f"provenance.{k}", str(v)) for k, v in _flat(report["provenance"])),
         ("golden", f"{report['golden_windows']} windows; " + ("signed" if report["signed"] else "not signed")),
         ("sha256", report["sha256"]),
+        ("more", "--json: figures by class and person, merged classes, the whole recipe"),
     ]
     if "verified" in report:
         v = report["verified"]
@@ -105,11 +110,17 @@ def _integers(quant: dict[str, Any] | None) -> str:
 
 
 def _flat(tree: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Leaves that fit a line, named by their path; long lists and matrices stay in --json."""
+    """Leaves that fit a line, named by their path.
+
+    Long lists, matrices, figures by class and person, and what a recipe leaves off, stay in --json.
+    """
     leaves = []
     for name, value in tree.items():
         if isinstance(value, dict):
-            leaves += [(f"{name}.{inner}", leaf) for inner, leaf in _flat(value)]
-        elif len(str(value)) <= 80:
+            inner = {} if name in DETAILS else value
+            if name in RECIPE:
+                inner = {key: setting for key, setting in value.items() if setting}
+            leaves += [(f"{name}.{path}", leaf) for path, leaf in _flat(inner)]
+        elif len(str(value)) <= 80 and name not in DETAILS:
             leaves.append((name, value))
     return leaves

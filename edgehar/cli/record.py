@@ -49,10 +49,11 @@ def record(
     from edgehar.capture import Capture
     from edgehar.errors import Reason, UsageError
     from edgehar.label_keys import TypedLabels
-    from edgehar.live import EXIT_INTERRUPTED
+    from edgehar.live import EXIT_INTERRUPTED, check_duration
     from edgehar.sources import SourceUri, open_source
     from edgehar.tally import stream_summary
 
+    check_duration(duration)
     uris = [SourceUri.parse(text) for text in source]
     names = [uri.name or "main" for uri in uris]
     if len(set(names)) < len(names):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,7 +34,7 @@ def replay(
 
     if csv and as_json:
         raise UsageError("CSV and JSON cannot share stdout", reason=Reason.VALUE, hint="choose --csv or --json")
-    if speed < 0:
+    if not 0 <= speed < math.inf:
         raise UsageError(f"--speed {speed:g}", reason=Reason.VALUE, hint="give 0 (as fast as it goes) or more")
     source = ReplaySource(recording, stream=stream, speed=speed)
     tally = StreamTally()

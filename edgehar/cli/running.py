@@ -31,7 +31,7 @@ def run_bundle(
 
     from edgehar.bundle import open_bundle
     from edgehar.errors import Reason, UsageError
-    from edgehar.live import EXIT_INTERRUPTED
+    from edgehar.live import EXIT_INTERRUPTED, check_duration
     from edgehar.sinks import open_sink
     from edgehar.sources import SourceUri, open_source
     from edgehar.types import StreamSpec
@@ -53,6 +53,7 @@ def run_bundle(
         )
     if not source:
         raise UsageError("no source to run on", reason=Reason.VALUE, hint="give a --source, such as virtual:imu")
+    check_duration(duration)
     addresses = sink or ([] if as_json else ["console"])
     if as_json:
         addresses = ["jsonl:-", *(address for address in addresses if address != "jsonl:-")]

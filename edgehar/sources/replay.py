@@ -91,7 +91,9 @@ class ReplaySource:
             raise UsageError(
                 f"{self._path} has no stream '{chosen}'" if chosen else f"{self._path} holds {len(names)} streams",
                 reason=Reason.UNKNOWN_NAME,
-                hint=f"add ?stream= and one of: {', '.join(names)}" if names else "the recording is empty",
+                hint=f"choose one, by ?stream= in an address or --stream: {', '.join(names)}"
+                if names
+                else "the recording is empty",
             )
         self._stream, self._recording = chosen, recording
         return self
