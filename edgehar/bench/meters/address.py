@@ -2,73 +2,45 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote
+from typing import ClassVar
 
 from edgehar.errors import Reason, UsageError
+from edgehar.sources.address import Address, split_query
 
 
-@dataclass(frozen=True, slots=True)
-class MeterAddress:
-    """A parsed address; locator and values are percent-decoded.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterAddress(Address):
+    """A parsed address.
 
     >>> address = MeterAddress.parse("csv:lab.csv?decisions=200&voltage_v=3.3")
     >>> address.name, address.locator, address.number("voltage_v", 0.0)
     ('csv', 'lab.csv', 3.3)
     """
 
-    text: str
+    of: ClassVar[str] = "meter"
+
     name: str
-    locator: str
-    query: Mapping[str, str]
 
     @classmethod
     def parse(cls, text: str) -> MeterAddress:
         """Split an address; UsageError where it has no name or a key twice."""
-        head, _, tail = text.partition("?")
-        name, _, locator = head.partition(":")
-        query: dict[str, str] = {}
-        for pair in filter(None, tail.split("&")):
-            key, equals, value = pair.partition("=")
-            if not key or not equals or key in query:
-                raise _refuse(text, f"'{pair}' is not a new key=value", "write NAME:LOCATOR?key=value&key=value")
-            query[unquote(key)] = unquote(value)
+        head, query_begins, tail = text.partition("?")  # what comes behind may hold a colon
+        name, _, place = head.partition(":")
+        locator, query = split_query(place + query_begins + tail, cls.of, text)
         if not name:
-            raise _refuse(text, "no name", "write NAME:LOCATOR, for example rapl or csv:lab.csv?decisions=200")
-        return cls(text, name, unquote(locator), query)
-
-    def only(self, *allowed: str) -> None:
-        """Refuse keys that this meter does not know."""
-        unknown = [key for key in self.query if key not in allowed]
-        if unknown:
-            known = f"allowed: {', '.join(allowed)}" if allowed else "it takes none"
-            raise _refuse(self.text, f"unknown key '{unknown[0]}'", known)
-
-    def number(self, key: str, default: float, *, low: float = 0.0, high: float = math.inf) -> float:
-        """A finite number from `low` to `high`."""
-        typed = self.query.get(key)
-        if typed is None:
-            return default
-        try:
-            value = float(typed)
-        except ValueError:
-            value = math.nan
-        if not (math.isfinite(value) and low <= value <= high):
-            wanted = f"a number from {low:g} to {high:g}"
-            raise _refuse(self.text, f"{key}='{typed}' is not {wanted}", f"give {wanted}")
-        return value
+            raise UsageError(
+                f"meter '{text}': no name",
+                reason=Reason.FORMAT,
+                hint="write NAME:LOCATOR, for example rapl or csv:lab.csv?decisions=200",
+            )
+        return cls(text=text, name=name, locator=locator, query=query)
 
     def words(self, key: str) -> tuple[str, ...]:
         """Names, separated by commas."""
-        return tuple(filter(None, self.query.get(key, "").split(",")))
+        return tuple(filter(None, self.word(key, "").split(",")))
 
 
 def pins_of(address: MeterAddress) -> int:
     """How many logic pins carry the mark: 1, or 2 where the address says `pins=2`. An open pin tells nothing."""
     return round(address.number("pins", 1.0, low=1.0, high=2.0))
-
-
-def _refuse(text: str, why: str, hint: str) -> UsageError:
-    return UsageError(f"meter '{text}': {why}", reason=Reason.VALUE, hint=hint)

@@ -41,7 +41,7 @@ def from_address(address: MeterAddress) -> CsvTrace:
     return CsvTrace(
         Path(address.locator),
         decisions=address.number("decisions", 0.0, low=1.0),
-        voltage_v=address.number("voltage_v", 0.0),
+        voltage_v=address.number("voltage_v", 0.0, low=0.0),
         pins=pins_of(address),
     )
 

@@ -40,7 +40,7 @@ def from_address(address: MeterAddress) -> Ppk2Meter:
         address.locator,
         round(address.number("voltage_mv", 0.0, low=LOWEST_MV, high=HIGHEST_MV)),
         mode=mode,
-        decisions=address.number("decisions", 0.0),
+        decisions=address.number("decisions", 0.0, low=0.0),
         duration_s=address.number("duration_s", 60.0, low=1.0),
         pins=pins_of(address),
     )

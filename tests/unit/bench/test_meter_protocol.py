@@ -113,9 +113,10 @@ def test_addresses_come_apart() -> None:
     [
         (":x", "no name"),
         ("csv:a?decisions", "'decisions' is not"),
-        ("csv:a?decisions=1&decisions=2", "not a new"),
+        ("csv:a?decisions=1&decisions=2", "'decisions' is given twice"),
         ("csv:a?decisions=many", "decisions='many' is not a number from 1"),
         ("csv:a?decisions=0", "decisions='0'"),
+        ("csv:a?decisions=1&voltage_v=-3", "voltage_v='-3' is not a number from 0"),
         ("csv:a?decisions=1&volt=3", "unknown key 'volt'"),
         ("rapl:?x=1", "unknown key 'x'"),
         ("ppk2:/dev/ttyACM0?voltage_mv=9000", "from 800 to 5000"),
