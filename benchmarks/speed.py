@@ -39,6 +39,8 @@ from edgehar.runtimes.kernels.convnet import short_layers
 from edgehar.types import Chunk, StreamSpec
 
 SAMPLES, CHANNELS, HIDDEN, CLASSES = 128, 9, 80, 6
+LOW_RANK = {"rank_w": 5, "rank_u": 16}
+BLOCK, BLOCKS_KEPT = 16, 0.1
 ROUNDS = 25
 STREAMED_S = 60.0
 
@@ -68,6 +70,8 @@ def _fastgrnn() -> list[Row]:
     peers = ["litert", "ort", "torch"]
     told = measure_latency(bundle, peers, DESK, also=tuned_fastgrnn(bundle), rounds=ROUNDS)
     flop = 2 * SAMPLES * HIDDEN * (HIDDEN + CHANNELS)
+    hop, lanes = told.hop, SAMPLES // told.hop
+    flop_of_a_hop = 2 * hop * HIDDEN * (lanes * HIDDEN + CHANNELS)  # gates are not counted
     return [
         _ratio("speed.fastgrnn80.hop.vs_litert", told, "litert", HOP),
         _ratio("speed.fastgrnn80.hop.vs_ort", told, "ort", HOP),
@@ -82,8 +86,32 @@ def _fastgrnn() -> list[Row]:
         ),
         _ratio("speed.fastgrnn80.last_sample.vs_litert", told, "litert", LAST),
         _roofline("speed.roofline.fastgrnn80", told, flop),
+        _roofline("speed.roofline.fastgrnn80.hop", told, flop_of_a_hop, HOP),
+        *_smaller_fastgrnn(size),
         _push_over_step(bundle, told),
     ]
+
+
+def _smaller_fastgrnn(size: Mapping[str, int]) -> list[Row]:
+    """The same cell with fewer multiply-adds: matrices of low rank, and nine of ten 16x1 blocks of U that are zero."""
+    low = random_bundle("fastgrnn", **size, **LOW_RANK, golden_windows=64)
+    block = _with_empty_blocks(random_bundle("fastgrnn", **size, golden_windows=64))
+    rows = []
+    for name, bundle, extras in (("lowrank", low, LOW_RANK), ("block90", block, {"blocks_kept": BLOCKS_KEPT})):
+        told = measure_latency(bundle, ["litert"], DESK, rounds=ROUNDS)
+        rows.append(_ratio(f"speed.fastgrnn{HIDDEN}_{name}.hop.vs_litert", told, "litert", HOP, extras))
+    return rows
+
+
+def _with_empty_blocks(bundle: Bundle) -> Bundle:
+    """A share of `BLOCKS_KEPT` of U's blocks of 16 outputs x 1 input is kept, the reference's logits made anew."""
+    u = bundle.weights["U"].copy()  # [outputs, inputs]
+    kept = np.random.default_rng(1).random((len(u) // BLOCK, u.shape[1])) < BLOCKS_KEPT
+    u *= np.repeat(kept, BLOCK, axis=0)
+    pruned = replace(bundle, weights={**bundle.weights, "U": u})
+    reference = make_runtime("reference", pruned)
+    windows = np.asarray(bundle.golden["x"], np.float32)
+    return replace(pruned, golden={**bundle.golden, "logits": np.stack([reference.window(x) for x in windows])})
 
 
 def _cnn() -> list[Row]:
@@ -166,12 +194,12 @@ def _ratio(name: str, told: Latency, peer: str, ours: str, extras: Mapping[str, 
     return Row(name, round(other.cpu_us / mine.cpu_us, 2), "x", 0.0, ROUNDS, _command(), extras=merged)
 
 
-def _roofline(name: str, told: Latency, flop: float) -> Row:
+def _roofline(name: str, told: Latency, flop: float, what: str = WINDOW) -> Row:
     """Share of the multiply-adds that a large float32 product of NumPy's BLAS reaches on this core, call included."""
     peak = _peak_flops()
-    reached = flop / told.timings[WINDOW].cpu_us * 1e6
+    reached = flop / told.timings[what].cpu_us * 1e6
     extras = {"gflops": round(reached / 1e9, 1), "peak_gflops": round(peak / 1e9, 1),
-              "ours_cpu_us": round(told.timings[WINDOW].cpu_us, 3)}  # fmt: skip
+              "ours_cpu_us": round(told.timings[what].cpu_us, 3)}  # fmt: skip
     return Row(name, round(100 * reached / peak, 1), "%", 0.0, ROUNDS, _command(), extras=extras)
 
 
