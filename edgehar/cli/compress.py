@@ -53,7 +53,7 @@ def compress(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
 ) -> int:
     """Prune, factorise and quantise a bundle, fine-tuning on its training people and measuring on its test people."""
-    _check_place(out, directory=bool(sweep))
+    _check_place(bundle, out, directory=bool(sweep))
     from edgehar.cli.train import set_threads
 
     set_threads(threads)
@@ -69,6 +69,12 @@ def compress(
     fractions = _fractions(sweep, "--sweep") if sweep else []
     if not (before or after or prune or fractions):
         raise _usage("nothing to do", "give --prune 0.9, --rank-u, --iht, --quant int8 or --sweep 0,0.5,0.8,0.9")
+    if prune and fractions:
+        raise _usage(f"--prune {prune:g} beside --sweep {sweep}", "a sweep names its own fractions: leave --prune out")
+    if not (prune or fractions) and pruning != _pruning(0.0, "global", "one-shot", 0.0, "1x1"):
+        raise _usage("settings of a pruning without one", "give --prune 0.9 or --sweep 0,0.5,0.9, too")
+    if calibration != "search" and not quant:
+        raise _usage(f"--calibration {calibration} without a scheme", "give --quant int8 or --quant int8x16, too")
     opened = open_bundle(bundle)
     people = tuple(name.strip() for name in subjects.split(",") if name.strip())
     data = Data.of(opened, Dataset.open(dataset), subjects=people, allow_leaky=allow_leaky)
@@ -213,7 +219,7 @@ def _fractions(text: str, option: str) -> list[float]:
     return values
 
 
-def _check_place(out: Path, *, directory: bool) -> None:
+def _check_place(bundle: Path, out: Path, *, directory: bool) -> None:
     """Before minutes of training, not after."""
     from edgehar.errors import MissingError, Reason, UsageError
 
@@ -224,6 +230,12 @@ def _check_place(out: Path, *, directory: bool) -> None:
             f"--out {out} is {'not ' if directory else ''}a directory",
             reason=Reason.VALUE,
             hint="name a directory for --sweep, a .edgehar file otherwise",
+        )
+    if out.exists() and bundle.exists() and out.samefile(bundle):
+        raise UsageError(
+            f"--out {out} is the bundle that is compressed",
+            reason=Reason.VALUE,
+            hint="give another name: what pruning and quantising take away does not come back",
         )
 
 

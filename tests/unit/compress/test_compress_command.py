@@ -82,6 +82,9 @@ def test_the_front_holds_what_nothing_beats():
         (["--sweep", "0.5,2"], 2, "--sweep"),
         (["--prune", "0.5", "--subjects", "p0"], 7, "trained on"),
         (["--quant", "int7"], 2, "int7"),
+        (["--prune", "0.5", "--calibration", "minmax"], 2, "--calibration minmax without a scheme"),
+        (["--quant", "int8", "--block", "4x1"], 2, "settings of a pruning without one"),
+        (["--sweep", "0,0.5", "--prune", "0.3"], 2, "--prune 0.3 beside --sweep"),
     ],
 )
 def test_refusals_name_what_is_wrong_and_write_nothing(options, code, message, place, capsys):
@@ -98,6 +101,14 @@ def test_a_place_that_cannot_be_written_is_refused_before_training(place, capsys
     assert main([*start, str(folder / "none" / "small.edgehar"), "--prune", "0.5"]) == 3
     assert main([*start, str(folder), "--prune", "0.5"]) == 2
     assert "is a directory" in capsys.readouterr().err
+
+
+def test_a_bundle_is_not_written_over_itself(place, capsys):
+    folder, start = place
+    before = (folder / "toy.edgehar").read_bytes()
+    assert main([*start, str(folder / "toy.edgehar"), "--quant", "int8"]) == 2
+    assert "is the bundle that is compressed" in capsys.readouterr().err
+    assert (folder / "toy.edgehar").read_bytes() == before
 
 
 def test_negative_epochs_are_refused(place, capsys):
