@@ -188,8 +188,9 @@ def fit_clock(points: NDArray[np.int64]) -> ClockFit:
 
 
 class CounterUnwrap:
-    """A device's free-running counter as 64-bit nanoseconds; finds wraps and restarts.
+    """A device's free-running counter as 64-bit nanoseconds; finds wraps and restarts by the host's time.
 
+    Where there is no host's time, in files, `wire.unwrap.unwrap32` continues a counter by itself.
     bits: its width; tick_ns: what it counts in. A full turn must take longer than 2 * `WRAP_TOLERANCE_US`.
     """
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgehar.types import Flag, FlagArray, IntArray
 from edgehar.wire.frames import UNKNOWN_SEQ
-from edgehar.wire.gaps import FORWARD
+from edgehar.wire.gaps import frames_on, least_step
 from edgehar.wire.unwrap import unwrap32
 
 SECOND_NS = 1_000_000_000
@@ -37,10 +37,7 @@ def times_of(t_us: NDArray[np.uint32], number: IntArray, rate_hz: float) -> Time
     flags[fell] |= np.uint16(Flag.CLOCK_RESET)
     steps_ns[fell - 1] = round(SECOND_NS / rate_hz)
     t_ns = np.concatenate([[0], np.cumsum(steps_ns)])
-    jumps = np.diff(number)
-    told = (number[1:] != UNKNOWN_SEQ) & (number[:-1] != UNKNOWN_SEQ) & (jumps > 0) & (jumps < FORWARD)
-    least = int(jumps[told].min()) if told.any() else 1
-    frames = np.where(told, jumps // least, 1)
+    frames = frames_on(number, UNKNOWN_SEQ, least_step(number))[1:]
     flags[1:][frames > 1] |= np.uint16(Flag.GAP_BEFORE)
     return Times(t_ns, np.concatenate([[0], np.cumsum(frames)]), flags)
 

@@ -21,7 +21,7 @@ from edgehar.wire.codec import FrameDecoder
 from edgehar.wire.espcsi_rows import AGAIN
 from edgehar.wire.espcsi_text import TextDecoder
 from edgehar.wire.frames import UNKNOWN_SEQ, CsiFrames
-from edgehar.wire.gaps import FORWARD
+from edgehar.wire.gaps import FORWARD, frames_on, least_step
 from edgehar.wire.text_dialects import SIMULATED_MARK
 
 SETTLE_NS = 1_000_000_000
@@ -208,9 +208,10 @@ class CsiStream:
             simulated=self.simulated,
         )
         if not isinstance(self.decoder, FrameDecoder):
-            self._samples.step = _least_step(metas["rx_seq"])
+            self._samples.step = least_step(metas["rx_seq"])
 
     def _rate_hz(self, meta: NDArray[np.void]) -> float:
+        # Not datasets.csi_times.measured_rate_hz, a median over seconds: here there is one, of which the mean is known.
         if self.choice.rate_hz:
             return self.choice.rate_hz
         hello = self.decoder.hello if isinstance(self.decoder, FrameDecoder) else None
@@ -239,7 +240,7 @@ class CsiStream:
 
 
 class _Numbering:
-    """Times, running numbers and flags of the stream's samples.
+    """Times, running numbers and flags of the stream's samples as they come; datasets.csi_times has a whole file's.
 
     A sample's number goes on by one, and by one for every frame of its sender that is known to be missing or unfit.
     """
@@ -263,7 +264,7 @@ class _Numbering:
         if restarted:
             self._clock, self._rx, self._tx = CounterUnwrap(), UNKNOWN_SEQ, UNKNOWN_SEQ
         meta = frames.meta
-        lost = np.cumsum(self._steps(meta["rx_seq"], self._rx, self.step) - 1)
+        lost = np.cumsum(frames_on(meta["rx_seq"], self._rx, self.step) - 1)
         self._rx = int(meta["rx_seq"][-1])
         count = int(ours.sum())
         if not fit or not count:
@@ -273,7 +274,7 @@ class _Numbering:
         steps = 1 + np.diff(lost[ours], prepend=-self._missing)
         tx = meta["tx_seq"][ours]
         told = (tx != UNKNOWN_SEQ) & (np.concatenate([[self._tx], tx[:-1]]) != UNKNOWN_SEQ)
-        steps = np.where(told, np.maximum(steps, self._steps(tx, self._tx, 1)), steps)
+        steps = np.where(told, np.maximum(steps, frames_on(tx, self._tx, 1)), steps)
         self._tx, self._missing = int(tx[-1]), int(lost[-1] - lost[ours][-1])
         seq = self._seq + np.cumsum(steps)
         self._seq = int(seq[-1])
@@ -291,18 +292,3 @@ class _Numbering:
         fell = np.diff(t_ns, prepend=t_ns[0] if self._t_ns is None else self._t_ns) < -RESTART_NS
         self._t_ns = int(t_ns[-1])
         return t_ns, anew | fell
-
-    @staticmethod
-    def _steps(number: IntArray, last: int, step: int) -> IntArray:
-        """How many frames on each number is from the one before; 1 where either is unknown or it began anew."""
-        before = np.concatenate([[last], number[:-1]])
-        on = (number - before) // step
-        known = (number != UNKNOWN_SEQ) & (before != UNKNOWN_SEQ) & (on > 0) & (on < FORWARD)
-        return np.where(known, on, 1)
-
-
-def _least_step(number: IntArray) -> int:
-    told = number[number != UNKNOWN_SEQ]
-    steps = np.diff(told)
-    steps = steps[(steps > 0) & (steps < FORWARD)]
-    return int(steps.min()) if len(steps) else 1

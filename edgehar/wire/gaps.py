@@ -1,4 +1,4 @@
-"""Frames that text rows' own numbers say are missing."""
+"""Frames that their own running numbers say are missing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,28 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
+from edgehar.types import IntArray
 from edgehar.wire.frames import UNKNOWN_SEQ, Loss
 
 FORWARD = 1 << 16  # a number that jumps further has begun anew
+
+
+def least_step(number: IntArray) -> int:
+    """How far a running number [n] goes on from frame to frame: the least that was seen; 1 where nothing tells."""
+    steps = np.diff(number[number != UNKNOWN_SEQ])
+    steps = steps[(steps > 0) & (steps < FORWARD)]
+    return int(steps.min()) if len(steps) else 1
+
+
+def frames_on(number: IntArray, last: int, step: int = 1) -> IntArray:
+    """How many frames on each number [n] is from the one before, the first from `last`.
+
+    1 where either is unknown or it began anew. step: what `least_step` found.
+    """
+    before = np.concatenate([[last], number[:-1]])
+    on = (number - before) // step
+    known = (number != UNKNOWN_SEQ) & (before != UNKNOWN_SEQ) & (on > 0) & (on < FORWARD)
+    return np.where(known, on, 1)
 
 
 class Gaps:

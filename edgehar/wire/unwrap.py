@@ -1,4 +1,4 @@
-"""Counters of 32 bits, continued past their end."""
+"""Counters of 32 bits, continued past their end where nothing but themselves tells; with a host's time: `clock`."""
 
 from __future__ import annotations
 
