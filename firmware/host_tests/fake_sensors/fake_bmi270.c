@@ -7,28 +7,18 @@
 #define CROSS 0x3c
 #define LONGEST_UPLOAD 64u
 
-static uint8_t *at(FakeSensor *sensor, uint8_t reg)
-{
-    return &sensor->registers[0][reg];
-}
-
-static uint8_t get(const FakeSensor *sensor, uint8_t reg)
-{
-    return sensor->registers[0][reg];
-}
-
 static void reset(FakeSensor *sensor)
 {
-    const uint8_t cross = get(sensor, CROSS);
+    const uint8_t cross = fake_get(sensor, CROSS);
     memset(sensor->registers[0], 0, FAKE_REGISTERS);
-    *at(sensor, 0x00) = 0x24;
-    *at(sensor, 0x40) = 0xa8;
-    *at(sensor, 0x41) = 0x02;
-    *at(sensor, 0x42) = 0xa9;
-    *at(sensor, 0x48) = 0x02;
-    *at(sensor, 0x49) = 0x10;
-    *at(sensor, 0x7c) = 0x03; /* dozing */
-    *at(sensor, CROSS) = cross;
+    *fake_at(sensor, 0x00) = 0x24;
+    *fake_at(sensor, 0x40) = 0xa8;
+    *fake_at(sensor, 0x41) = 0x02;
+    *fake_at(sensor, 0x42) = 0xa9;
+    *fake_at(sensor, 0x48) = 0x02;
+    *fake_at(sensor, 0x49) = 0x10;
+    *fake_at(sensor, 0x7c) = 0x03; /* dozing */
+    *fake_at(sensor, CROSS) = cross;
     sensor->fifo_bytes = 2048;
     sensor->upload_bytes = 0;
     sensor->upload_at = 0;
@@ -82,7 +72,7 @@ static uint8_t read_register(FakeSensor *sensor, uint8_t reg)
     case 0x21: {
         const int whole = sensor->upload_bytes == sensor->config_bytes && sensor->config_bytes > 0
                           && memcmp(sensor->uploaded, sensor->config, sensor->config_bytes) == 0;
-        const int ended = get(sensor, 0x59) == 1 && sensor->now_us >= sensor->reset_done_us;
+        const int ended = fake_get(sensor, 0x59) == 1 && sensor->now_us >= sensor->reset_done_us;
         return !ended || sensor->stuck ? 0 : whole ? 1 : 2;
     }
     case 0x24:
@@ -92,9 +82,9 @@ static uint8_t read_register(FakeSensor *sensor, uint8_t reg)
     case 0x26:
         return burst_byte(sensor);
     case CROSS:
-        return get(sensor, 0x2f) == 0 ? get(sensor, CROSS) : 0;
+        return fake_get(sensor, 0x2f) == 0 ? fake_get(sensor, CROSS) : 0;
     default:
-        return get(sensor, reg);
+        return fake_get(sensor, reg);
     }
 }
 
@@ -107,9 +97,9 @@ static void wrote(FakeSensor *sensor, uint8_t reg, uint8_t value)
     } else if (reg == 0x59) {
         sensor->reset_done_us = sensor->now_us + 20000;
         sensor->upload_bytes = value == 0 ? 0 : sensor->upload_bytes;
-    } else if (reg == 0x5e && get(sensor, 0x59) == 0 && !(get(sensor, 0x7c) & 1)) {
+    } else if (reg == 0x5e && fake_get(sensor, 0x59) == 0 && !(fake_get(sensor, 0x7c) & 1)) {
         /* INIT_ADDR counts words of two bytes and stands still; a burst goes on from there. */
-        const size_t begin = 2 * ((size_t)get(sensor, 0x5c) << 4 | (get(sensor, 0x5b) & 15u));
+        const size_t begin = 2 * ((size_t)fake_get(sensor, 0x5c) << 4 | (fake_get(sensor, 0x5b) & 15u));
         if (begin <= sensor->upload_bytes && sensor->upload_bytes < begin + LONGEST_UPLOAD
             && sensor->upload_bytes < FAKE_FIFO_BYTES) {
             sensor->uploaded[sensor->upload_bytes++] = value;
@@ -121,8 +111,8 @@ static void wrote(FakeSensor *sensor, uint8_t reg, uint8_t value)
 
 static double period_us(const FakeSensor *sensor)
 {
-    const unsigned accel = get(sensor, 0x40) & 15, gyro = get(sensor, 0x42) & 15, on = get(sensor, 0x7d);
-    const int ready = get(sensor, 0x59) == 1 && sensor->now_us >= sensor->reset_done_us;
+    const unsigned accel = fake_get(sensor, 0x40) & 15, gyro = fake_get(sensor, 0x42) & 15, on = fake_get(sensor, 0x7d);
+    const int ready = fake_get(sensor, 0x59) == 1 && sensor->now_us >= sensor->reset_done_us;
     if (!ready || !(on & 4) || ((on & 2) && accel != gyro)) {
         return 0;
     }
@@ -150,12 +140,12 @@ static void push(FakeSensor *sensor, const uint8_t *frame, size_t n)
 static void sample(FakeSensor *sensor)
 {
     static const double gyro_full[] = {2000, 1000, 500, 250, 125};
-    const double full_g = 2 << (get(sensor, 0x41) & 3), full_dps = gyro_full[get(sensor, 0x43) & 7];
-    const unsigned kept = get(sensor, 0x49);
+    const double full_g = 2 << (fake_get(sensor, 0x41) & 3), full_dps = gyro_full[fake_get(sensor, 0x43) & 7];
+    const unsigned kept = fake_get(sensor, 0x49);
     uint8_t frame[FRAME_BYTES_MAX], changed[5] = {0x48, 0x03, 0, 0, 0};
     size_t n = 1;
     const int16_t z = fake_gyro(sensor, 2, full_dps);
-    const int16_t cross = (int16_t)(int8_t)(uint8_t)(get(sensor, CROSS) << 1) / 2; /* seven bits, signed */
+    const int16_t cross = (int16_t)(int8_t)(uint8_t)(fake_get(sensor, CROSS) << 1) / 2; /* seven bits, signed */
     if (!(kept & 0x50)) {
         return;
     }

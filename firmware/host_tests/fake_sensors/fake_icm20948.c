@@ -7,9 +7,9 @@ static void reset(FakeSensor *sensor)
 {
     memset(sensor->registers, 0, sizeof sensor->registers);
     sensor->bank = 0;
-    sensor->registers[0][0x00] = 0xea;
-    sensor->registers[0][0x05] = 0x40;
-    sensor->registers[0][0x06] = 0x41; /* asleep */
+    *fake_at(sensor, 0x00) = 0xea;
+    *fake_at(sensor, 0x05) = 0x40;
+    *fake_at(sensor, 0x06) = 0x41; /* asleep */
     sensor->registers[2][0x01] = 0x01;
     sensor->registers[2][0x14] = 0x01;
     sensor->fifo_bytes = 512;
@@ -26,12 +26,12 @@ static uint8_t read_register(FakeSensor *sensor, uint8_t reg)
     if (sensor->bank == 0) {
         switch (reg) {
         case 0x06:
-            if ((sensor->registers[0][0x06] & 0x80) && !sensor->stuck && sensor->now_us >= sensor->reset_done_us) {
+            if ((fake_get(sensor, 0x06) & 0x80) && fake_reset_is_over(sensor)) {
                 reset(sensor);
             }
             break;
         case 0x1b: {
-            const int tells = sensor->overrun && (sensor->registers[0][0x12] & 0x1f);
+            const int tells = sensor->overrun && (fake_get(sensor, 0x12) & 0x1f);
             sensor->overrun = 0;
             return tells ? 0x01 : 0;
         }
@@ -64,18 +64,12 @@ static double period_us(const FakeSensor *sensor)
 {
     const uint8_t *two = sensor->registers[2];
     const unsigned accel = (two[0x10] & 15u) << 8 | two[0x11], gyro = two[0x00];
-    const int gyro_on = !(sensor->registers[0][0x07] & 7);
-    if (sensor->registers[0][0x06] & 0xc0) {
+    const int gyro_on = !(fake_get(sensor, 0x07) & 7);
+    if (fake_get(sensor, 0x06) & 0xc0) {
         return 0;
     }
     /* With different dividers the FIFO would hold samples of different times, which no driver here wants. */
     return gyro_on && accel != gyro ? 0 : 1e6 / 1125 * (1 + accel);
-}
-
-static void put(FakeSensor *sensor, int16_t number)
-{
-    const uint8_t bytes[2] = {(uint8_t)((uint16_t)number >> 8), (uint8_t)number};
-    fake_fifo_push(sensor, bytes, 2);
 }
 
 static void sample(FakeSensor *sensor)
@@ -84,11 +78,11 @@ static void sample(FakeSensor *sensor)
     const double full_g = 2 << (two[0x14] >> 1 & 3), full_dps = 250 << (two[0x01] >> 1 & 3);
     const unsigned kept = zero[0x03] & 0x40 && !(zero[0x68] & 0x1f) ? zero[0x67] : 0;
     for (int i = 0; i < 3 && (kept & 0x10); i++) {
-        put(sensor, fake_accel(sensor, i, full_g));
+        fake_fifo_push_big_endian(sensor, fake_accel(sensor, i, full_g));
     }
     for (int i = 0; i < 3; i++) {
         if (kept & 2u << i) {
-            put(sensor, fake_gyro(sensor, i, full_dps));
+            fake_fifo_push_big_endian(sensor, fake_gyro(sensor, i, full_dps));
         }
     }
 }

@@ -7,31 +7,21 @@
 #define WORDS 512u
 #define FREQ_FINE 0x63
 
-static uint8_t *at(FakeSensor *sensor, uint8_t reg)
-{
-    return &sensor->registers[0][reg];
-}
-
-static uint8_t get(const FakeSensor *sensor, uint8_t reg)
-{
-    return sensor->registers[0][reg];
-}
-
 static void reset(FakeSensor *sensor)
 {
-    const uint8_t fine = get(sensor, FREQ_FINE); /* the maker's trim stays */
+    const uint8_t fine = fake_get(sensor, FREQ_FINE); /* the maker's trim stays */
     memset(sensor->registers[0], 0, FAKE_REGISTERS);
-    *at(sensor, 0x0f) = 0x6c;
-    *at(sensor, 0x12) = 0x04;
-    *at(sensor, 0x18) = 0xe0;
-    *at(sensor, FREQ_FINE) = fine;
+    *fake_at(sensor, 0x0f) = 0x6c;
+    *fake_at(sensor, 0x12) = 0x04;
+    *fake_at(sensor, 0x18) = 0xe0;
+    *fake_at(sensor, FREQ_FINE) = fine;
     sensor->fifo_bytes = WORDS * WORD_BYTES;
     fake_fifo_clear(sensor);
 }
 
 static uint8_t next_reg(const FakeSensor *sensor, uint8_t reg)
 {
-    if (!(get(sensor, 0x12) & 0x04)) { /* IF_INC */
+    if (!(fake_get(sensor, 0x12) & 0x04)) { /* IF_INC */
         return reg;
     }
     return reg == 0x7e ? 0x78 : (uint8_t)((reg + 1) & 0x7f);
@@ -56,12 +46,12 @@ static uint8_t read_register(FakeSensor *sensor, uint8_t reg)
         return byte;
     }
     if (reg == 0x23 || reg == 0x29) { /* OUTX_H: taken */
-        *at(sensor, 0x1e) &= (uint8_t)(reg == 0x23 ? ~2u : ~1u);
+        *fake_at(sensor, 0x1e) &= (uint8_t)(reg == 0x23 ? ~2u : ~1u);
     }
-    if (reg == 0x12 && (get(sensor, 0x12) & 1) && !sensor->stuck && sensor->now_us >= sensor->reset_done_us) {
+    if (reg == 0x12 && (fake_get(sensor, 0x12) & 1) && fake_reset_is_over(sensor)) {
         reset(sensor);
     }
-    return get(sensor, reg);
+    return fake_get(sensor, reg);
 }
 
 static void wrote(FakeSensor *sensor, uint8_t reg, uint8_t value)
@@ -76,11 +66,11 @@ static void wrote(FakeSensor *sensor, uint8_t reg, uint8_t value)
 
 static double period_us(const FakeSensor *sensor)
 {
-    const int code = get(sensor, 0x10) >> 4;
+    const int code = fake_get(sensor, 0x10) >> 4;
     if (code == 0 || code > 10) {
         return 0;
     }
-    const double hz = 6667.0 * (1 + 0.0015 * (int8_t)get(sensor, FREQ_FINE)) / (1 << (10 - code));
+    const double hz = 6667.0 * (1 + 0.0015 * (int8_t)fake_get(sensor, FREQ_FINE)) / (1 << (10 - code));
     return 1e6 / hz;
 }
 
@@ -102,7 +92,8 @@ static void push(FakeSensor *sensor, unsigned tag, const int16_t numbers[3])
 static void sample(FakeSensor *sensor)
 {
     static const double accel_full[] = {2, 16, 4, 8}, gyro_full[] = {250, 500, 1000, 2000};
-    const unsigned xl = get(sensor, 0x10), g = get(sensor, 0x11), test = sensor->worn ? 0 : get(sensor, 0x14);
+    const unsigned xl = fake_get(sensor, 0x10), g = fake_get(sensor, 0x11);
+    const unsigned test = sensor->worn ? 0 : fake_get(sensor, 0x14);
     const double full_g = accel_full[xl >> 2 & 3];
     const double full_dps = 1.14688 * (g & 2 ? 125 : gyro_full[g >> 2 & 3]); /* 4.375 mdps a digit at 125 dps */
     int16_t accel[3], gyro[3];
@@ -111,17 +102,17 @@ static void sample(FakeSensor *sensor)
         gyro[i] = (int16_t)(fake_gyro(sensor, i, full_dps) + ((test & 12) == 4 ? (int)(400 / full_dps * 32768) : 0));
     }
     for (unsigned i = 0; i < 6; i++) {
-        *at(sensor, (uint8_t)(0x22 + i)) = (uint8_t)((uint16_t)gyro[i / 2] >> (8 * (i % 2)));
-        *at(sensor, (uint8_t)(0x28 + i)) = (uint8_t)((uint16_t)accel[i / 2] >> (8 * (i % 2)));
+        *fake_at(sensor, (uint8_t)(0x22 + i)) = (uint8_t)((uint16_t)gyro[i / 2] >> (8 * (i % 2)));
+        *fake_at(sensor, (uint8_t)(0x28 + i)) = (uint8_t)((uint16_t)accel[i / 2] >> (8 * (i % 2)));
     }
-    *at(sensor, 0x1e) |= (uint8_t)(1 | (g >> 4 ? 2 : 0));
-    if ((get(sensor, 0x0a) & 7) != 6) {
+    *fake_at(sensor, 0x1e) |= (uint8_t)(1 | (g >> 4 ? 2 : 0));
+    if ((fake_get(sensor, 0x0a) & 7) != 6) {
         return;
     }
-    if (get(sensor, 0x09) >> 4 && g >> 4) {
+    if (fake_get(sensor, 0x09) >> 4 && g >> 4) {
         push(sensor, 1, gyro);
     }
-    if (get(sensor, 0x09) & 15) {
+    if (fake_get(sensor, 0x09) & 15) {
         push(sensor, 2, accel);
     }
 }

@@ -3,16 +3,11 @@
 
 #include "fake_sensor.h"
 
-static uint8_t get(const FakeSensor *sensor, uint8_t reg)
-{
-    return sensor->registers[0][reg];
-}
-
 static void reset(FakeSensor *sensor)
 {
     memset(sensor->registers[0], 0, FAKE_REGISTERS);
-    sensor->registers[0][0x6b] = 0x40; /* asleep */
-    sensor->registers[0][0x75] = 0x68;
+    *fake_at(sensor, 0x6b) = 0x40; /* asleep */
+    *fake_at(sensor, 0x75) = 0x68;
     sensor->fifo_bytes = 1024;
     fake_fifo_clear(sensor);
 }
@@ -27,15 +22,15 @@ static uint8_t read_register(FakeSensor *sensor, uint8_t reg)
 {
     switch (reg) {
     case 0x3a: {
-        const int tells = sensor->overrun && (get(sensor, 0x38) & 0x10);
+        const int tells = sensor->overrun && (fake_get(sensor, 0x38) & 0x10);
         sensor->overrun = 0;
         return tells ? 0x10 : 0;
     }
     case 0x6b:
-        if ((get(sensor, 0x6b) & 0x80) && !sensor->stuck && sensor->now_us >= sensor->reset_done_us) {
+        if ((fake_get(sensor, 0x6b) & 0x80) && fake_reset_is_over(sensor)) {
             reset(sensor);
         }
-        return get(sensor, 0x6b);
+        return fake_get(sensor, 0x6b);
     case 0x72:
         sensor->latched = (uint8_t)sensor->fifo_used;
         return (uint8_t)(sensor->fifo_used >> 8);
@@ -44,7 +39,7 @@ static uint8_t read_register(FakeSensor *sensor, uint8_t reg)
     case 0x74:
         return fake_fifo_pop(sensor);
     default:
-        return get(sensor, reg);
+        return fake_get(sensor, reg);
     }
 }
 
@@ -57,34 +52,28 @@ static void wrote(FakeSensor *sensor, uint8_t reg, uint8_t value)
         if (!(value & 0x40)) {
             fake_fifo_clear(sensor);
         }
-        sensor->registers[0][0x6a] &= 0xfb;
+        *fake_at(sensor, 0x6a) &= 0xfb;
     }
 }
 
 static double period_us(const FakeSensor *sensor)
 {
-    const unsigned filter = get(sensor, 0x1a) & 7;
+    const unsigned filter = fake_get(sensor, 0x1a) & 7;
     const double hz = filter == 0 || filter == 7 ? 8000 : 1000;
-    return get(sensor, 0x6b) & 0xc0 ? 0 : 1e6 / hz * (1 + get(sensor, 0x19));
-}
-
-static void put(FakeSensor *sensor, int16_t number)
-{
-    const uint8_t bytes[2] = {(uint8_t)((uint16_t)number >> 8), (uint8_t)number};
-    fake_fifo_push(sensor, bytes, 2);
+    return fake_get(sensor, 0x6b) & 0xc0 ? 0 : 1e6 / hz * (1 + fake_get(sensor, 0x19));
 }
 
 static void sample(FakeSensor *sensor)
 {
-    const double full_g = 2 << (get(sensor, 0x1c) >> 3 & 3), full_dps = 250 << (get(sensor, 0x1b) >> 3 & 3);
-    const unsigned kept = get(sensor, 0x6a) & 0x40 ? get(sensor, 0x23) : 0;
-    const int standby = get(sensor, 0x6c) & 7;
+    const double full_g = 2 << (fake_get(sensor, 0x1c) >> 3 & 3), full_dps = 250 << (fake_get(sensor, 0x1b) >> 3 & 3);
+    const unsigned kept = fake_get(sensor, 0x6a) & 0x40 ? fake_get(sensor, 0x23) : 0;
+    const int standby = fake_get(sensor, 0x6c) & 7;
     for (int i = 0; i < 3 && (kept & 0x08); i++) {
-        put(sensor, fake_accel(sensor, i, full_g));
+        fake_fifo_push_big_endian(sensor, fake_accel(sensor, i, full_g));
     }
     for (int i = 0; i < 3; i++) {
         if (kept & 0x40u >> i) {
-            put(sensor, standby ? 0 : fake_gyro(sensor, i, full_dps));
+            fake_fifo_push_big_endian(sensor, standby ? 0 : fake_gyro(sensor, i, full_dps));
         }
     }
 }

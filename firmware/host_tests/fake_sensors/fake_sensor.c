@@ -105,6 +105,21 @@ int16_t fake_gyro(const FakeSensor *sensor, int axis, double full_dps)
     return digits(axis == 0 ? 90.0 : axis == 1 ? 0.0 : -45.0, full_dps);
 }
 
+uint8_t *fake_at(FakeSensor *sensor, uint8_t reg)
+{
+    return &sensor->registers[0][reg];
+}
+
+uint8_t fake_get(const FakeSensor *sensor, uint8_t reg)
+{
+    return sensor->registers[0][reg];
+}
+
+int fake_reset_is_over(const FakeSensor *sensor)
+{
+    return !sensor->stuck && sensor->now_us >= sensor->reset_done_us;
+}
+
 void fake_fifo_clear(FakeSensor *sensor)
 {
     sensor->fifo_used = 0;
@@ -138,4 +153,10 @@ void fake_fifo_push(FakeSensor *sensor, const uint8_t *bytes, size_t n)
         }
         sensor->fifo[(sensor->fifo_first + sensor->fifo_used++) % sensor->fifo_bytes] = bytes[i];
     }
+}
+
+void fake_fifo_push_big_endian(FakeSensor *sensor, int16_t number)
+{
+    const uint8_t bytes[2] = {(uint8_t)((uint16_t)number >> 8), (uint8_t)number};
+    fake_fifo_push(sensor, bytes, sizeof bytes);
 }

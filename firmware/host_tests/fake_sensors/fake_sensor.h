@@ -73,8 +73,16 @@ int fake_sensor_write(FakeSensor *sensor, uint8_t address, uint8_t reg, const ui
 int16_t fake_accel(const FakeSensor *sensor, int axis, double full_g);
 int16_t fake_gyro(const FakeSensor *sensor, int axis, double full_dps);
 
+/* A register of bank 0. */
+uint8_t *fake_at(FakeSensor *sensor, uint8_t reg);
+uint8_t fake_get(const FakeSensor *sensor, uint8_t reg);
+
+/* Whether a reset that was begun has ended. */
+int fake_reset_is_over(const FakeSensor *sensor);
+
 /* The FIFO as bytes, of which the oldest fall out of the front. */
 void fake_fifo_push(FakeSensor *sensor, const uint8_t *bytes, size_t n);
+void fake_fifo_push_big_endian(FakeSensor *sensor, int16_t number);
 uint8_t fake_fifo_pop(FakeSensor *sensor);
 void fake_fifo_clear(FakeSensor *sensor);
 uint8_t fake_fifo_at(const FakeSensor *sensor, size_t i);
