@@ -112,7 +112,7 @@ def c_files(request: Request) -> Emitted:
         raise UsageError(
             "a C module has no dtype 'dynamic': it computes in float32 or in integers throughout",
             reason=Reason.VALUE,
-            hint="take --dtype float32, or quantise the bundle: edgehar compress BUNDLE --dataset DIR --quant int8",
+            hint="--dtype float32, or quantise it first: edgehar compress BUNDLE --dataset DIR --quant int8 --out OUT",
         )
     emit = _import("edgehar.export.c.emit", "")
     module = emit.render(request.bundle, emit.Options(), float32=request.dtype == FLOAT32)

@@ -95,7 +95,7 @@ class _Quantiser:
             raise InputError(
                 f"manifest.json: quant.ranges has no entry for the tensor '{missing[0]}'",
                 reason=Reason.VALUE,
-                hint="quantise the model again: edgehar compress BUNDLE --dataset DIR --quant int8",
+                hint="quantise the model again: edgehar compress BUNDLE --dataset DIR --quant int8 --out OUT",
             )
         lows, highs = zip(*(self.ranges[name] for name in names), strict=True)
         return min(lows), max(highs)
@@ -233,7 +233,7 @@ class _Quantiser:
             raise InputError(
                 f"a sum of products of '{name}' can reach {worst}, beyond 32 bits, with {self.scheme} activations",
                 reason=Reason.VALUE,
-                hint="use --quant int8, or a smaller layer (edgehar compress BUNDLE --prune 0.5 --quant int8x16)",
+                hint="quantise to int8 instead, or train a smaller layer: edgehar train --set options.hidden=N",
             )
 
     def emit_expand(self, op: Expand) -> IntExpand:
