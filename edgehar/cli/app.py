@@ -116,6 +116,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"edgehar: {': '.join(_told(error))}", file=sys.stderr)
         print("  next: check the path, its permissions and the space on the disk", file=sys.stderr)
         return MissingError.exit_code
+    except MemoryError as error:
+        print(f"edgehar: not enough memory: {error}", file=sys.stderr)
+        print("  next: ask for less at once: fewer streams, a shorter window, a lower rate", file=sys.stderr)
+        return MissingError.exit_code
     except ModuleNotFoundError as error:
         from edgehar.cli.extras import missing_package
 

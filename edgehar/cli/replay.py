@@ -44,6 +44,8 @@ def replay(
         typer.echo(json.dumps({**told, **stream_summary(tally)}))
     else:
         typer.echo(f"{recording}: {describe(tally)}", err=csv)
+        if source.recording.truncated:
+            typer.echo(f"  it was cut off; make it whole: edgehar repair {recording} REPAIRED.mcap", err=csv)
     return EXIT_INTERRUPTED if interrupted else 0
 
 

@@ -82,9 +82,9 @@ def train(
         )
     config = open_run(out, asked, resume=resume)
     if resume:
-        _check_same(
-            out, config, asked, given=bool(model or recipe or epochs or changes or classes or sensors or test_subjects)
-        )
+        settings = (model, recipe, epochs, changes, classes, sensors, test_subjects, window, hop, rate_hz, allow_leaky)
+        given = any(settings) or (split, folds, seeds) != ("subject", 5, 1)
+        _check_same(out, config, asked, given=given)
     try:
         with _reporting(config) as reporter:
             evaluation = execute(config, out, reporter)
@@ -145,6 +145,10 @@ def set_threads(threads: int) -> None:
     """Give torch and BLAS this many threads; call it before either is imported."""
     # On small models several threads lose more to waiting than they win, and runs side by side want a core each.
     # BLAS reads these when it is loaded, hence before torch and SciPy are imported.
+    from edgehar.errors import Reason, UsageError
+
+    if threads < 1:
+        raise UsageError(f"--threads {threads}", reason=Reason.VALUE, hint="give 1 or more")
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
     import torch

@@ -28,6 +28,10 @@ def parse_classes(text: str) -> Classes:
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not any("=" in part for part in parts):
+        twice = [part for part in parts if parts.count(part) > 1]
+        if len(parts) == 1 or twice:
+            what = f"'{twice[0]}' is named twice" if twice else f"'{parts[0]}' alone leaves nothing to tell apart"
+            raise UsageError(f"--classes: {what}", reason=Reason.VALUE, hint="name two classes or more, each once")
         return parts
     merged = {}
     for part in parts:
@@ -35,6 +39,13 @@ def parse_classes(text: str) -> Classes:
         if not equals or not old:
             raise UsageError(f"--classes: '{part}'", reason=Reason.VALUE, hint="write NEW=OLD+OLD for every class")
         merged[new.strip()] = [name.strip() for name in old.split("+")]
+    members = [old for olds in merged.values() for old in olds]
+    if len(merged) < 2 or len(merged) < len(parts) or len(set(members)) < len(members):
+        raise UsageError(
+            f"--classes: '{text}'",
+            reason=Reason.VALUE,
+            hint="name two new classes or more, and every label of the dataset in at most one of them",
+        )
     return merged
 
 

@@ -141,7 +141,10 @@ def _read(kind: type, table: Mapping[str, Any], where: str) -> dict[str, Any]:
         elif wanted in EXACT and type(value) is EXACT[wanted]:
             values[key] = value
         elif wanted.startswith("tuple") and isinstance(value, (list, tuple)):
-            values[key] = tuple(value if wanted.startswith("tuple[str") else (float(v) for v in value))
+            kinds: tuple[type, ...] = (str,) if wanted.startswith("tuple[str") else (int, float)
+            if not all(isinstance(v, kinds) for v in value):
+                raise _wrong(f"{where}: {key}", value, f"a list of type {wanted}")
+            values[key] = tuple(value if kinds == (str,) else (float(v) for v in value))
         else:
             raise _wrong(f"{where}: {key}", value, f"a value of type {wanted}")
     return values

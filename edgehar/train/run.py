@@ -28,7 +28,7 @@ from edgehar.datasets.splits import Indices, Split
 from edgehar.datasets.uniform import UniformStream
 from edgehar.datasets.windowset import WindowSet
 from edgehar.datasets.worn import sensors_text
-from edgehar.errors import MissingError, Reason, UsageError
+from edgehar.errors import InputError, MissingError, Reason, UsageError
 from edgehar.evaluate.metrics import mean_std, summarise_confusion
 from edgehar.train.bundling import SensorStream, make_bundle
 from edgehar.train.classes import class_table
@@ -55,17 +55,20 @@ def open_run(out: Path, config: RunConfig | None, *, resume: bool) -> RunConfig:
             raise MissingError(
                 f"there is no run to resume in {out}", reason=Reason.NOT_FOUND, hint="leave --resume out to start one"
             )
-        return RunConfig.from_dict(json.loads(file.read_text(encoding="utf-8")), where=str(file))
+        try:
+            asked = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(
+                f"{file} is damaged: {error}", reason=Reason.DAMAGED, hint="start the run again"
+            ) from error
+        return RunConfig.from_dict(asked, where=str(file))
     if config is None:
         raise UsageError(
             "a new run needs a dataset and a model", reason=Reason.VALUE, hint="give --dataset and --model"
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(
-            f"{out} exists and is not empty",
-            reason=Reason.EXISTS,
-            hint=f"go on with it: edgehar train --out {out} --resume; or choose another --out",
-        )
+        ours = f"go on with it: edgehar train --out {out} --resume; or " if file.is_file() else ""
+        raise UsageError(f"{out} exists and is not empty", reason=Reason.EXISTS, hint=f"{ours}choose another --out")
     out.mkdir(parents=True, exist_ok=True)
     write_json(file, config.to_dict())
     return config
@@ -250,7 +253,12 @@ def write_json(path: Path, table: Mapping[str, Any]) -> None:
 def _cached(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What the file holds, or what `make` returns, written there."""
     if path.exists():
-        table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(
+                f"{path} is damaged: {error}", reason=Reason.DAMAGED, hint=f"remove it, and resume: rm {path}"
+            ) from error
         return table
     made = make()
     write_json(path, made)

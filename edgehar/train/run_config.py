@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,13 @@ class RunConfig:
     allow_leaky: bool = False
     command: str = ""
 
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise UsageError(f"{self.seeds} seeds", reason=Reason.VALUE, hint="give 1 or more: --seeds")
+        for name, value in (("--window", self.window), ("--hop", self.hop), ("--rate-hz", self.rate_hz)):
+            if not 0 <= value < math.inf:
+                raise UsageError(f"{name} {value}", reason=Reason.VALUE, hint="give a number above 0, or leave it out")
+
     def to_dict(self) -> dict[str, Any]:
         """A table that `from_dict` reads back."""
         classes = self.classes
@@ -59,7 +67,9 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any], *, where: str) -> RunConfig:
-        """Read what `to_dict` wrote."""
+        """Read what `to_dict` wrote. Raises InputError for anything else."""
+        if not isinstance(table, Mapping) or not isinstance(table.get("sensors", ""), str):
+            raise InputError(f"{where} is not a run's", reason=Reason.FORMAT, hint="start the run again")
         read = ("options", "recipe", "test_subjects", "sensors")
         plain = {name: value for name, value in table.items() if name not in read}
         settings = {name: table[name] for name in ("options", "recipe") if name in table}
@@ -85,7 +95,14 @@ def load_windows(config: RunConfig, dataset: Dataset) -> WindowSet:
         samples = DEFAULT_WINDOW_S * rate_hz / DEFAULT_WINDOW_MULTIPLE
         window = max(1, round(samples)) * DEFAULT_WINDOW_MULTIPLE
     hop = hop or max(1, window // 2)
-    return cut_classes(dataset, window=window, hop=hop, classes=config.classes, stream=stream)
+    windows = cut_classes(dataset, window=window, hop=hop, classes=config.classes, stream=stream)
+    if len(windows.labels) < 2:
+        raise UsageError(
+            f"{dataset.path} has the label {', '.join(windows.labels)} alone, which leaves nothing to tell apart",
+            reason=Reason.VALUE,
+            hint="record or import a second activity",
+        )
+    return windows
 
 
 def choose_split(config: RunConfig, dataset: Dataset) -> Split:

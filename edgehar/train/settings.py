@@ -30,6 +30,9 @@ class Settings:
                 reason=Reason.UNKNOWN_NAME,
                 hint="the tables are: options, recipe",
             )
+        for name, inner in table.items():
+            if not isinstance(inner, Mapping):
+                raise InputError(f"{where}: {name} is {inner!r}", reason=Reason.FORMAT, hint=f"write a table: [{name}]")
         return cls(dict(table.get("options", {})), Recipe.from_dict(table.get("recipe", {}), where=where))
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,6 +81,6 @@ def load_settings(path: Path) -> Settings:
         raise MissingError(
             f"no recipe file {path}", reason=Reason.NOT_FOUND, hint="leave --recipe out to use the model's default"
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {error}", reason=Reason.FORMAT, hint="mend the TOML at that line") from None
     return Settings.from_dict(table, where=str(path))

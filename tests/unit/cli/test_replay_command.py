@@ -50,3 +50,10 @@ def test_json_has_the_counts(recording, capsys):
     assert json.loads(capsys.readouterr().out)["samples"] == 100
     assert main(["replay", str(recording[0]), "--csv", "--json"]) == 2
     assert main(["replay", "nowhere.mcap"]) == 3
+
+
+def test_a_recording_that_was_cut_off_says_so(recording, capsys):
+    path = recording[0]
+    path.write_bytes(path.read_bytes()[:-100])
+    assert main(["replay", str(path), "--speed", "0"]) == 0
+    assert f"edgehar repair {path}" in capsys.readouterr().out

@@ -46,3 +46,12 @@ def test_every_family_has_defaults_that_build(name):
     assert settings != Settings()
     wiring = {"sensor": (0, 0, 0, 1, 1, 1)} if name in SEVERAL_SENSORS else {}
     make_model(name, channels=6, classes=7, window=128, seed=0, **wiring, **settings.options)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff", b"options = 5", b"recipe = [1]", b"[recipe]\nstep_at = ['a']", b"[recipe]\naugment = 3"]
+)
+def test_what_is_no_recipe_is_refused_by_name(content, tmp_path):
+    (tmp_path / "r.toml").write_bytes(content)
+    with pytest.raises(InputError, match=r"r\.toml"):
+        load_settings(tmp_path / "r.toml")
