@@ -34,6 +34,10 @@ SPIKING = [
         ("synaptic", "plain", "membrane"),
         ("synaptic", "stacked", "membrane"),
     ]
+] + [
+    # Rows of the memory that straddle vectors, more than one pair of words, and rows that take several turns.
+    {"hidden": hidden, "memory": memory, "order": order, "neuron": "leaky", "encoder": encoder, "readout": "membrane"}
+    for hidden, memory, order, encoder in [(150, 2, 18, "plain"), (150, 3, 18, "stacked"), (21, 70, 6, "plain")]
 ]
 
 

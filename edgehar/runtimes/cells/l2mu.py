@@ -10,22 +10,32 @@
 A population's neurons (snntorch's Leaky and Synaptic, reset by subtraction, one sample late):
     I' = alpha I' + I (synaptic only);  R = [U > thr];  U = beta U + I - R thr;  S = [U > thr]
 
-Spikes are 0 or 1, so a product with them is a sum of columns. It is taken in the order of the inputs, one addition
-after the other: a kernel that does the same has the same bits, and no near-tie of U and thr falls differently.
+What a neuron hears from spikes is summed exactly. Its weights are rounded to a grid, multiples of a power of two that
+leave any sum of them below 2^31 (`on_grid`: 2^-30 of the sum of all, finer than float32 adds); the sum of an encoder's
+spikes, and that of the populations' own, is rounded to float32 once. So no order of the terms is better than another,
+and a kernel may go from the sum of one sample to that of the next by the spikes that differ: it has the same bits, and
+no near-tie of U and thr falls differently. Products with real inputs are float32, added by ascending input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgehar.types import FloatArray, IntArray
+from edgehar.types import FloatArray
 
 ZERO = np.float32(0)
 ONE = np.float32(1)
+SUMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "enc1": ("enc1_w",), "enc2": ("enc2_w",), "E_x": ("E_x",), "W_x": ("W_x",),
+    "u": ("E_h", "E_m"), "m": ("A", "B"), "h": ("W_h", "W_m"), "o": ("W_o",),
+}  # fmt: skip
+"""The sums over spikes, and the matrices whose weights share a grid in each; of E_x and W_x only behind an encoder."""
+GRID_BITS: Final = 30
 
 
 @dataclass
@@ -43,7 +53,7 @@ class L2MUCell:
 
     def __init__(self, model: Mapping[str, Any], weights: Mapping[str, FloatArray]) -> None:
         self._model, self._w = model, weights
-        self._columns = {name: np.ascontiguousarray(w.T) for name, w in weights.items() if w.ndim == 2}
+        self._grids = {name: grid_of(name, weights) for name, parts in SUMS.items() if parts[0] in weights}
         self._sizes = population_sizes(model)
         self._counts = dict.fromkeys(self._sizes, 0)
         self._steps = 0
@@ -59,14 +69,14 @@ class L2MUCell:
         if "enc0" in s:
             e = self._fire(state, "enc0", (w["enc0_w"] * x[:, None] + w["enc0_b"]).ravel())
         if "enc1" in s:
-            e = self._fire(state, "enc1", self._sum(("enc1_w", e)) + w["enc1_b"])
-            e = self._fire(state, "enc2", self._sum(("enc2_w", e)) + w["enc2_b"])
-        self._fire(state, "u", self._sum(("E_x", e), ("E_h", s["h"]), ("E_m", s["m"])))
+            e = self._fire(state, "enc1", self._sum("enc1", e) + w["enc1_b"])
+            e = self._fire(state, "enc2", self._sum("enc2", e) + w["enc2_b"])
+        heard = self._product if "enc0" not in s else self._sum
+        self._fire(state, "u", heard("E_x", e) + self._sum("u", s["h"], s["m"]))
         rows = s["m"].reshape(model["memory"], model["order"])
-        held = np.stack([self._sum(("A", row)) for row in rows]) + w["B"] * s["u"][:, None]
-        self._fire(state, "m", held.ravel())
-        self._fire(state, "h", self._sum(("W_x", e), ("W_h", s["h"]), ("W_m", s["m"])))
-        self._fire(state, "o", self._sum(("W_o", s["h"])) + w["b_o"])
+        self._fire(state, "m", self._sum("m", rows.T, s["u"][None]).ravel())
+        self._fire(state, "h", heard("W_x", e) + self._sum("h", s["h"], s["m"]))
+        self._fire(state, "o", self._sum("o", s["h"]) + w["b_o"])
         state.score += s["o"] if model["readout"] == "count" else state.potential["o"]
         return state
 
@@ -87,12 +97,34 @@ class L2MUCell:
         self._counts[p] += int(np.count_nonzero(state.spikes[p]))
         return state.spikes[p]
 
-    def _sum(self, *products: tuple[str, FloatArray]) -> FloatArray:
-        """Sum of matrix times vector over `products`, every term added in turn, zeros of the vector left out."""
-        terms = [self._columns[name][inputs] * v[inputs, None] for name, v in products for inputs in [_nonzero(v)]]
-        rows = np.concatenate(terms)
-        total: FloatArray = np.cumsum(rows, axis=0)[-1] if len(rows) else np.zeros(rows.shape[1], np.float32)
-        return total
+    def _product(self, name: str, x: FloatArray) -> FloatArray:
+        """The matrix times x, term by term."""
+        product: FloatArray = np.cumsum(self._w[name].T * x[:, None], axis=0)[-1]
+        return product
+
+    def _sum(self, name: str, *spikes: FloatArray) -> FloatArray:
+        """Exact sum of the weights whose inputs fired, rounded once [n]; for spikes [k, rows] it is [rows, n]."""
+        matrices, unit = self._grids[name]
+        # Integers below 2^53: float64 adds them exactly, in whatever order.
+        total = np.sum([matrix @ fired for matrix, fired in zip(matrices, spikes, strict=True)], axis=0)
+        rounded: FloatArray = total.T.astype(np.float32) * unit
+        return rounded
+
+
+def grid_of(name: str, weights: Mapping[str, FloatArray]) -> tuple[list[NDArray[np.float64]], FloatArray]:
+    """`on_grid` of the matrices of a sum of `SUMS`; B is a column."""
+    return on_grid(*(w if w.ndim == 2 else w[:, None] for w in (weights[part] for part in SUMS[name])))
+
+
+def on_grid(*matrices: FloatArray) -> tuple[list[NDArray[np.float64]], FloatArray]:
+    """The weights [n, k] of a sum as integers, and the unit [n] of each of its neurons, a power of two.
+
+    All of a neuron's integers together stay below 2^31. A neuron with a weight that is no number has no unit: NaN.
+    """
+    most = np.sum([np.abs(matrix).sum(axis=1, dtype=np.float64) for matrix in matrices], axis=0)
+    unit = np.where(np.isfinite(most), np.ldexp(1.0, np.maximum(np.frexp(most)[1] - GRID_BITS, -126)), np.nan)
+    integers = [np.rint(np.nan_to_num(matrix / unit[:, None], nan=0.0)) for matrix in matrices]
+    return integers, unit.astype(np.float32)
 
 
 def population_sizes(model: Mapping[str, Any]) -> dict[str, int]:
@@ -102,7 +134,3 @@ def population_sizes(model: Mapping[str, Any]) -> dict[str, int]:
         sizes |= {"enc1": model["encoding"], "enc2": model["encoded"]}
     flat = model["memory"] * model["order"]
     return {**sizes, "u": model["memory"], "m": flat, "h": model["hidden"], "o": model["classes"]}
-
-
-def _nonzero(v: FloatArray) -> IntArray:
-    return np.flatnonzero(v).astype(np.int64)

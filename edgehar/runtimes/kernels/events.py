@@ -1,11 +1,14 @@
-"""The primitives of spiking kernels: neurons advance in whole vectors, spikes are bits, a bit costs a row of weights.
+"""The primitives of spikes: a population is bits, and a bit costs a row of weights only where it has changed.
 
-Spikes of a population are 64-bit words, neuron i in bit i % 64 of word i / 64. Nothing here is fused or reordered: sums
-take their terms by ascending neuron, one rounded addition each, which gives the reference runtime's bits on x86-64.
+Spikes of a population are 64-bit words, an even number of them, neuron i in bit i % 64 of word i / 64. Every lane has a
+record, a stretch of the state, in which its spikes and the sums that hear them lie at the same places.
 
-Roofline: an event loads and adds `vectors` vectors, a neuron-step costs six vector operations a `WIDTH` neurons. What a
-loop over bits costs beside that, a mispredicted branch at its end and the wait from one addition to the next, is paid
-once per word: matrices that hear the same spikes are best laid side by side.
+Weights are integers and their sums exact (`edgehar.runtimes.cells.l2mu`), so a sum may be kept from sample to sample:
+`hear` adds the rows of the neurons that fire and did not, takes away those of the neurons that did and do not, or
+starts again from those that fire, whichever are fewer. The bits are the same.
+
+Roofline: an event loads, flips and adds `vectors` vectors, and the load is the bound; a lane in which something changed
+loads and stores its sums besides. Matrices that hear the same spikes are best laid side by side.
 """
 
 from __future__ import annotations
@@ -18,161 +21,200 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from edgehar.runtimes.kernels.compiler import Indices, Vector, inlined_exact_kernel
-from edgehar.runtimes.kernels.vector import INT, LANES, SUMS, WIDTH, Emitter, Values
-from edgehar.types import IntArray
+from edgehar.runtimes.kernels.compiler import Indices, Vector, exact_kernel
+from edgehar.runtimes.kernels.integer_types import Int32Array
+from edgehar.runtimes.kernels.integer_types import Values as Integers
+from edgehar.runtimes.kernels.vector import FLOAT, INT, LANES, SUMS, WIDTH, Emitter, Values
+
+INTEGERS: Final = ir.VectorType(ir.IntType(32), WIDTH)
+WIDEST_ROW: Final = max(1, SUMS * 2 // 3)
+"""Vectors of a row that are added at once: more than in a product, since little else needs registers."""
 
 
-def _unary(builder: Any, name: str, value: Any) -> Any:
+def load_integers(e: Emitter, pointer: Any, vector: int = 0) -> Any:
+    """Vector number `vector` of int32 behind the pointer."""
+    return e.b.bitcast(e.load(pointer, vector), INTEGERS)
+
+
+def store_integers(e: Emitter, value: Any, pointer: Any, vector: int = 0) -> None:
+    e.store(e.b.bitcast(value, LANES), pointer, vector)
+
+
+def intrinsic_of_bits(e: Emitter, name: str, value: Any) -> Any:
     """llvm.cttz or llvm.ctpop of an i64."""
     flag = [ir.IntType(1)] if name == "cttz" else []
     function = ir.FunctionType(INT, [INT, *flag])
-    callee = cgutils.get_or_insert_function(builder.module, function, f"llvm.{name}.i64")  # type: ignore[no-untyped-call]
-    return builder.call(callee, [value, *(kind(0) for kind in flag)])
+    callee = cgutils.get_or_insert_function(e.b.module, function, f"llvm.{name}.i64")  # type: ignore[no-untyped-call]
+    return e.b.call(callee, [value, *(kind(0) for kind in flag)])
 
 
-def _each_bit(e: Emitter, mask: Any, carried: Values, body: Any) -> Values:
-    """For every bit i of mask, ascending: carried = body(i, carried)."""
+def _splat(e: Emitter, scalar: Any) -> Any:
+    """The low half of an i64 in every lane of a vector."""
+    return e.b.bitcast(e.splat(e.b.bitcast(e.b.trunc(scalar, ir.IntType(32)), FLOAT)), INTEGERS)
+
+
+def _each_bit(e: Emitter, low: Any, high: Any, carried: Values, body: Any) -> Values:
+    """For every bit i of 128, ascending: carried = body(i % 64, whether it is in `high`, carried).
+
+    One loop for both words, since its end is what a CPU does not foresee.
+    """
     b = e.b
     before = b.block
     head, inside, after = (b.append_basic_block(name) for name in ("bits", "bit", "nobit"))
     b.branch(head)
     b.position_at_end(head)
-    left, held = b.phi(INT), [b.phi(value.type) for value in carried]
-    left.add_incoming(mask, before)
-    for phi, value in zip(held, carried, strict=True):
+    left, held = [b.phi(INT), b.phi(INT)], [b.phi(value.type) for value in carried]
+    for phi, value in zip([*left, *held], [low, high, *carried], strict=True):
         phi.add_incoming(value, before)
-    b.cbranch(b.icmp_unsigned("!=", left, INT(0)), inside, after)
+    b.cbranch(b.icmp_unsigned("!=", b.or_(*left), INT(0)), inside, after)
     b.position_at_end(inside)
-    new = body(_unary(b, "cttz", left), held)
-    left.add_incoming(b.and_(left, b.sub(left, INT(1))), b.block)
-    for phi, value in zip(held, new, strict=True):
+    in_high = b.icmp_unsigned("==", left[0], INT(0))
+    new = body(intrinsic_of_bits(e, "cttz", b.select(in_high, left[1], left[0])), in_high, held)
+    less = [b.and_(word, b.sub(word, INT(1))) for word in left]  # one bit less; 0 stays 0
+    for phi, value in zip([*left, *held], [less[0], b.select(in_high, less[1], left[1]), *new], strict=True):
         phi.add_incoming(value, b.block)
     b.branch(head)
     b.position_at_end(after)
     return held
 
 
-WIDEST_GATHER: Final = max(1, SUMS * 2 // 3)
-"""Vectors of a row that are added at once: more than in a product, since nothing else needs registers."""
-
-
 @intrinsic
-def _gather_tile(
-    _: Any, vectors: Any, out: Any, oo: Any, init: Any, io: Any,  # noqa: ARG001
-    matrix: Any, mo: Any, ms: Any, bits: Any, bo: Any, words: Any,  # noqa: ARG001
+def _hear(
+    _: Any, records: Any, lanes: Any, state: Any, rows: Any, row: Any, step: Any, sums: Any, vectors: Any,  # noqa: ARG001
+    spikes: Any, words: Any, last: Any,  # noqa: ARG001
 ) -> Any:  # fmt: skip
     i = types.intp
-    signature = types.void(i, out, i, init, i, matrix, i, i, bits, i, i)
+    signature = types.void(records, i, state, rows, i, i, i, i, i, i, types.boolean)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        e = Emitter(builder)
+        e, b = Emitter(builder), builder
+        records, state, matrix = (
+            context.make_array(signature.args[k])(context, b, arguments[k]).data for k in (0, 2, 3)
+        )
+        _, lanes, _, _, row, step, sums, vectors, spikes, words, last = arguments
+        matrix = e.at(matrix, row)
 
-        def pointer(k: int) -> Any:
-            array = context.make_array(signature.args[k])(context, builder, arguments[k])
-            return e.at(array.data, arguments[k + 1])
+        def lane(number: Any, _: Values) -> Values:
+            record = e.at(state, b.load(e.at(records, number)))
+            target = e.at(record, sums)
+            now = b.bitcast(e.at(record, spikes), INT.as_pointer())
+            heard = e.at(now, words)
 
-        target, start, matrix, spikes = (pointer(k) for k in (1, 3, 5, 8))
-        step, count = arguments[7], arguments[10]
-        end = builder.append_basic_block("gathered")
-        chosen = builder.switch(arguments[0], end)
-        for n in range(1, WIDEST_GATHER + 1):
-            case = builder.append_basic_block(f"gather{n}")
-            chosen.add_case(INT(n), case)
-            builder.position_at_end(case)
+            def pair(w: Any) -> Values:
+                """Two words of spikes as they are, and the same as they were heard."""
+                return [b.load(e.at(p, b.add(w, INT(k)))) for p in (now, heard) for k in (0, 1)]
 
-            def word(w: Any, sums: Values) -> Values:
-                rows = e.at(matrix, builder.mul(builder.mul(w, INT(64)), step))
+            def different(w: Any, found: Values) -> Values:
+                low, high, heard_low, heard_high = pair(w)
+                return [b.or_(found[0], b.or_(b.xor(low, heard_low), b.xor(high, heard_high)))]
 
-                def bit(i: Any, sums: Values) -> Values:
-                    row = e.at(rows, builder.mul(i, step))
-                    return [builder.fadd(s, e.load(row, v)) for v, s in enumerate(sums)]
+            def counted(w: Any, counts: Values) -> Values:
+                low, high, heard_low, heard_high = pair(w)
+                for new, old in ((low, heard_low), (high, heard_high)):
+                    masks = new, b.xor(new, old), b.and_(old, b.not_(new))
+                    found = [intrinsic_of_bits(e, "ctpop", mask) for mask in masks]
+                    counts = [b.add(c, n) for c, n in zip(counts, found, strict=True)]
+                return counts
 
-                return _each_bit(e, builder.load(e.at(spikes, w)), sums, bit)
+            end, some = (b.append_basic_block(name) for name in ("heard", "changed"))
+            (any_different,) = e.loop(INT(0), words, 2, [INT(0)], different)
+            b.cbranch(b.icmp_unsigned("==", any_different, INT(0)), end, some)
+            b.position_at_end(some)
+            fired, changed, stopped = e.loop(INT(0), words, 2, [INT(0)] * 3, counted)
+            goes_on = b.sext(b.icmp_unsigned("<=", changed, fired), INT)  # all ones; 0: as if nothing had been heard
+            kept, minus_ones = _splat(e, goes_on), _splat(e, b.and_(goes_on, stopped))
 
-            sums = e.loop(INT(0), count, 1, [e.load(start, v) for v in range(n)], word)
-            for v, value in enumerate(sums):
-                e.store(value, target, v)
-            builder.branch(end)
-        builder.position_at_end(end)
+            def events(w: Any, totals: Values) -> Values:
+                low, high, heard_low, heard_high = pair(w)
+                for k, new, old in ((0, low, heard_low), (1, high, heard_high)):
+                    b.store(b.select(last, new, old), e.at(heard, b.add(w, INT(k))))
+                changed_low = b.xor(low, b.and_(heard_low, goes_on))
+                changed_high = b.xor(high, b.and_(heard_high, goes_on))
+                lines = e.at(matrix, b.mul(b.mul(w, INT(64)), step))
+
+                def event(i: Any, in_high: Any, totals: Values) -> Values:
+                    line = e.at(lines, b.mul(b.add(i, b.select(in_high, INT(64), INT(0))), step))
+                    fires = b.and_(b.lshr(b.select(in_high, high, low), i), INT(1))
+                    # -weight = ~weight + 1, and `minus_ones` has counted the ones: neither a branch nor a product.
+                    flip = _splat(e, b.sub(fires, INT(1)))
+                    return [b.add(t, b.xor(load_integers(e, line, v), flip)) for v, t in enumerate(totals)]
+
+                return _each_bit(e, changed_low, changed_high, totals, event)
+
+            chosen = b.switch(vectors, end)
+            for n in range(1, WIDEST_ROW + 1):
+                case = b.append_basic_block(f"hear{n}")
+                chosen.add_case(INT(n), case)
+                b.position_at_end(case)
+                start = [b.add(b.and_(load_integers(e, target, v), kept), minus_ones) for v in range(n)]
+                for v, value in enumerate(e.loop(INT(0), words, 2, start, events)):
+                    store_integers(e, value, target, v)
+                b.branch(end)
+            b.position_at_end(end)
+            return []
+
+        e.loop(INT(0), lanes, 1, [], lane)
         return context.get_dummy_value()
 
     return signature, generate
 
 
-@inlined_exact_kernel
-def gather(
-    out: Vector,
-    oo: int,
-    init: Vector,
-    io: int,
-    matrix: Vector,
-    mo: int,
-    step: int,
-    vectors: int,
-    bits: Indices,
-    bo: int,
+@exact_kernel
+def hear(
+    records: Indices, lanes: int, state: Vector, rows: Integers, row: int, sums: int, vectors: int, spikes: int,
     words: int,
-) -> None:
-    """Init plus the rows of a matrix whose neurons fired, `vectors` of each; a row is `step` values long.
+) -> None:  # fmt: skip
+    """Bring the sums in `lanes` records from the spikes that they have heard to the spikes that there are.
 
-    Out and init may be the same.
+    records: where in the state they begin. A neuron's row has `vectors` vectors, the first begins at `row`. Places in a
+    record: sums, and spikes, behind which lie as many words that have been heard.
     """
-    left = vectors
-    tiles = (vectors + WIDEST_GATHER - 1) // WIDEST_GATHER
-    while left > 0:
-        take = (left + tiles - 1) // tiles
-        left -= take
-        tiles -= 1
-        at = left * WIDTH
-        _gather_tile(  # type: ignore[call-arg]
-            take, out, oo + at, init, io + at, matrix, mo + at, step, bits, bo, words
+    tiles = (vectors + WIDEST_ROW - 1) // WIDEST_ROW
+    most = (vectors + tiles - 1) // max(1, tiles)
+    done = 0
+    while done < vectors:
+        take = min(most, vectors - done)
+        at = done * WIDTH
+        done += take
+        _hear(  # type: ignore[call-arg]
+            records, lanes, state, rows, row + at, vectors * WIDTH, sums + at, take, spikes, words, done == vectors
         )
 
 
 @intrinsic
-def _memory_drive(
-    _: Any, order: Any, vectors: Any, out: Any, oo: Any, tiles: Any, ao: Any, bits: Any, mo: Any, uo: Any,  # noqa: ARG001
-    spread: Any,
+def _spread(
+    _: Any, records: Any, lanes: Any, state: Any, rows: Any, row: Any, sums: Any, vectors: Any, spikes: Any,  # noqa: ARG001
+    order: Any,  # noqa: ARG001
 ) -> Any:  # fmt: skip
     i = types.intp
-    signature = types.void(i, i, out, i, tiles, i, bits, i, i, spread)
+    signature = types.void(records, i, state, rows, i, i, i, i, i)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         e, b = Emitter(builder), builder
-
-        def pointer(k: int, offset: Any = None) -> Any:
-            array = context.make_array(signature.args[k])(context, b, arguments[k])
-            return array.data if offset is None else e.at(array.data, offset)
-
-        order, vectors = arguments[0], arguments[1]
-        target, columns = pointer(2, arguments[3]), pointer(4, arguments[5])
-        own, inputs, spread = pointer(6, arguments[7]), pointer(6, arguments[8]), pointer(9)
-        rows = b.udiv(INT(WIDTH), order)
-        first = b.load(e.at(spread, INT(1)))  # all neurons of the first row
-        pattern = b.udiv(INT((1 << WIDTH) - 1), first)  # the first neuron of every row
-
-        def some(words: Any, place: Any, mask: int | Any) -> Any:
-            word = b.load(e.at(words, b.udiv(place, INT(64))))
-            return b.and_(b.lshr(word, b.urem(place, INT(64))), mask)
-
-        def added(total: Any, chosen: Any, column: Any) -> Any:
-            lanes = b.bitcast(b.trunc(chosen, ir.IntType(WIDTH)), ir.VectorType(ir.IntType(1), WIDTH))
-            return b.select(lanes, b.fadd(total, e.load(column, 0)), total)
+        records, state, rows = (context.make_array(signature.args[k])(context, b, arguments[k]).data for k in (0, 2, 3))
+        _, lanes, _, _, row, sums, vectors, spikes, order = arguments
+        masks = e.at(rows, row)
+        weights = e.at(masks, b.mul(vectors, INT(WIDTH)))
+        nothing = ir.Constant(INTEGERS, [0] * WIDTH)
+        shift = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            b.module, ir.FunctionType(INT, [INT] * 3), "llvm.fshr.i64"
+        )
 
         def vector(v: Any, _: Values) -> Values:
-            fired = some(own, b.mul(v, INT(WIDTH)), INT((1 << WIDTH) - 1))
+            at = b.mul(v, INT(WIDTH))
+            mask, weight = (load_integers(e, e.at(p, at)) for p in (masks, weights))
+            first = b.udiv(at, order)
+            place = b.add(spikes, b.mul(b.udiv(first, INT(64)), INT(2)))
 
-            def source(j: Any, sums: Values) -> Values:
-                chosen = b.mul(b.and_(b.lshr(fired, j), pattern), first)
-                return [added(sums[0], chosen, e.at(columns, b.mul(j, INT(WIDTH))))]
+            def lane(number: Any, _: Values) -> Values:
+                record = e.at(state, b.load(e.at(records, number)))
+                words = b.bitcast(e.at(record, place), INT.as_pointer())
+                bits = b.call(shift, [b.load(e.at(words, INT(1))), b.load(words), b.urem(first, INT(64))])
+                fired = b.icmp_unsigned("!=", b.and_(_splat(e, bits), mask), nothing)
+                store_integers(e, b.select(fired, weight, nothing), e.at(record, b.add(sums, at)))
+                return []
 
-            (total,) = e.loop(INT(0), order, 1, [ir.Constant(LANES, [0.0] * WIDTH)], source)
-            heard = some(inputs, b.mul(v, rows), b.sub(b.shl(INT(1), rows), INT(1)))
-            chosen = b.load(e.at(spread, heard))
-            total = added(total, chosen, e.at(columns, b.mul(order, INT(WIDTH))))
-            e.store(total, e.at(target, b.mul(v, INT(WIDTH))), 0)
-            return []
+            return e.loop(INT(0), lanes, 1, [], lane)
 
         e.loop(INT(0), vectors, 1, [], vector)
         return context.get_dummy_value()
@@ -180,73 +222,16 @@ def _memory_drive(
     return signature, generate
 
 
-memory_drive: Final[Any] = _memory_drive
-"""Drives of a memory of rows: A times the spikes of the row itself, plus B where its u fired.
+spread: Final[Any] = _spread
+"""Write the sums of `vectors` vectors of neurons that hear one neuron each, `order` in a row the same one.
 
-(order, vectors, out, oo, tiles, ao, bits, mo, uo, spread): tiles at ao, one vector each: the columns of A and then B,
-repeated for every row in a vector; spikes of the memory at mo of bits, of u at uo; `spread_table`. `order` masked
-additions a vector, whatever fires, in the order of the inputs; the rows' zeros for each other are never touched.
+(records, lanes, state, rows, row, sums, vectors, spikes, order): as `hear`, but at `row` lies a `spread_row`, and
+behind the spikes a word of anything. Takes a few operations a vector, whatever fires.
 """
 
 
-def spread_table(order: int) -> IntArray:
-    """For every pattern of the rows in a vector, the neurons of those rows; empty where rows straddle vectors."""
-    if order < 2 or WIDTH % order:
-        return np.zeros(0, np.int64)
-    rows = WIDTH // order
-    patterns = (np.arange(1 << rows)[:, None] >> np.arange(rows)) & 1
-    return np.asarray((patterns * (((1 << order) - 1) << (order * np.arange(rows)))).sum(axis=1), np.int64)
-
-
-def _fire(*, synaptic: bool) -> Any:
-    """I' = alpha I' + (I + bias), alpha only if synaptic;  R = [U > thr];  U = beta U + I - R thr;  S = [U > thr]."""
-
-    @intrinsic
-    def fire(
-        _: Any, drive: Any, do: Any, potential: Any, po: Any, current: Any, co: Any, neurons: Any, no: Any,  # noqa: ARG001
-        total: Any, vectors: Any, bits: Any, bo: Any,  # noqa: ARG001
-    ) -> Any:  # fmt: skip
-        i = types.intp
-        signature = i(drive, i, potential, i, current, i, neurons, i, i, i, bits, i)
-
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            e, b = Emitter(builder), builder
-
-            def pointer(k: int) -> Any:
-                array = context.make_array(signature.args[k])(context, b, arguments[k])
-                return e.at(array.data, arguments[k + 1])
-
-            drive, potential, current, beta, bits = (pointer(k) for k in (0, 2, 4, 6, 10))
-            size, count = arguments[8], arguments[9]
-            thr = e.at(beta, size)
-            alpha = e.at(thr, size)
-            bias = e.at(alpha, size)
-            per_word = 64 // WIDTH
-            zero = ir.Constant(LANES, [0.0] * WIDTH)
-
-            def vector(v: Any, carried: Values) -> Values:
-                at = b.mul(v, INT(WIDTH))
-                d, u, t = (e.load(e.at(p, at), 0) for p in (drive, potential, thr))
-                d = b.fadd(d, e.load(e.at(bias, at), 0))
-                if synaptic:
-                    d = b.fadd(b.fmul(e.load(e.at(alpha, at), 0), e.load(e.at(current, at), 0)), d)
-                    e.store(d, e.at(current, at), 0)
-                reset = b.select(b.fcmp_ordered(">", u, t), t, zero)
-                u = b.fsub(b.fadd(b.fmul(e.load(e.at(beta, at), 0), u), d), reset)
-                e.store(u, e.at(potential, at), 0)
-                fired = b.zext(b.bitcast(b.fcmp_ordered(">", u, t), ir.IntType(WIDTH)), INT)
-                place = b.urem(v, INT(per_word))
-                earlier = b.select(b.icmp_unsigned("==", place, INT(0)), INT(0), carried[1])
-                word = b.or_(earlier, b.shl(fired, b.mul(place, INT(WIDTH))))
-                b.store(word, e.at(bits, b.udiv(v, INT(per_word))))
-                return [b.add(carried[0], _unary(b, "ctpop", fired)), word]
-
-            return e.loop(INT(0), count, 1, [INT(0), INT(0)], vector)[0]
-
-        return signature, generate
-
-    return fire
-
-
-fire_leaky = _fire(synaptic=False)
-fire_synaptic = _fire(synaptic=True)
+def spread_row(weights: Int32Array, order: int) -> Int32Array:
+    """For every neuron, the bit that it hears, counted from that of its vector's first neuron; its weight."""
+    n = np.arange(len(weights))
+    heard = n // order - n // WIDTH * WIDTH // order
+    return np.stack([np.left_shift(1, heard).astype(np.int32), weights])

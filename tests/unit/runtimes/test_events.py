@@ -1,4 +1,4 @@
-"""Spikes as bits: rows are added in the order of the neurons, and neurons fire as in the reference's equations."""
+"""Spikes as bits: sums are exact whichever way they came about."""
 
 from __future__ import annotations
 
@@ -6,93 +6,85 @@ import numpy as np
 import pytest
 
 from edgehar.runtimes.kernels.compiler import Indices, Vector, exact_kernel
-from edgehar.runtimes.kernels.events import fire_leaky, fire_synaptic, gather, memory_drive, spread_table
-from edgehar.runtimes.kernels.simd import aligned, pack_rows
+from edgehar.runtimes.kernels.events import hear, spread, spread_row
+from edgehar.runtimes.kernels.integer_types import Values as Integers
+from edgehar.runtimes.kernels.simd import aligned
 from edgehar.runtimes.kernels.vector import WIDTH
 
-NEURONS = 5 * WIDTH
+NEURONS = 300
+WORDS = 6
+LANES = 3
+
+
+def as_words(fired: np.ndarray, words: int) -> np.ndarray:
+    """Booleans [n] as 64-bit words."""
+    return np.packbits(np.pad(fired, (0, 64 * words - len(fired))), bitorder="little").view(np.int64)
+
+
+@pytest.mark.parametrize("vectors", [1, 7, 41])
+@pytest.mark.parametrize("turnover", [0.0, 0.03, 0.6])
+def test_sums_follow_the_spikes_exactly(vectors: int, turnover: float) -> None:
+    """Through samples with few changes, many changes, silence and everything firing."""
+    rng = np.random.default_rng(vectors)
+    weights = rng.integers(-(2**22), 2**22, (NEURONS, vectors * WIDTH), dtype=np.int32)
+    rows = aligned(3 * WIDTH + weights.size).view(np.int32)
+    rows[3 * WIDTH :] = weights.ravel()
+    record = vectors * WIDTH + 4 * WORDS + 16
+    state = aligned((LANES + 1) * record)
+    integers, words = state.view(np.int32), state.view(np.int64)
+    records = np.arange(1, LANES + 1) * record
+    fired = rng.random((LANES, NEURONS)) < 0.3
+    for sample in range(12):
+        fired ^= rng.random((LANES, NEURONS)) < turnover
+        if sample in (5, 9):
+            fired[1] = sample == 9
+        for lane, begin in enumerate(records.tolist()):
+            place = (begin + vectors * WIDTH) // 2
+            words[place : place + WORDS] = as_words(fired[lane], WORDS)
+        hear(records, LANES, state, rows, 3 * WIDTH, 0, vectors, vectors * WIDTH, WORDS)
+        for lane, begin in enumerate(records.tolist()):
+            expected = weights[fired[lane]].sum(axis=0, dtype=np.int64)
+            assert integers[begin : begin + vectors * WIDTH].tolist() == expected.tolist()
+    assert not integers[:record].any(), "a record of no lane was written"
+
+
+def test_sums_may_pass_through_any_integer() -> None:
+    """Weights that fill 31 bits: a difference of theirs wraps around, and the sum is still right."""
+    large = 2**31 - 1
+    rows = aligned(128 * WIDTH).view(np.int32)
+    rows[:WIDTH], rows[WIDTH : 2 * WIDTH] = large, -large
+    state = aligned(WIDTH + 8)
+    words = state.view(np.int64)
+    for bits in (0b01, 0b10, 0b11, 0b01, 0b00, 0b10):
+        words[WIDTH // 2] = bits
+        hear(np.zeros(1, np.int64), 1, state, rows, 0, 0, 1, WIDTH, 2)
+        assert set(state.view(np.int32)[:WIDTH].tolist()) == {large * (bits & 1) - large * (bits >> 1)}
 
 
 @exact_kernel
-def leaky(d: Vector, u: Vector, i: Vector, neurons: Vector, bits: Indices) -> int:
-    return int(fire_leaky(d, 0, u, 0, i, 0, neurons, 0, len(u), len(u) // WIDTH, bits, 0))
+def spreading(
+    records: Indices, state: Vector, rows: Integers, sums: int, vectors: int, spikes: int, order: int
+) -> None:
+    spread(records, len(records), state, rows, 0, sums, vectors, spikes, order)
 
 
-@exact_kernel
-def synaptic(d: Vector, u: Vector, i: Vector, neurons: Vector, bits: Indices) -> int:
-    return int(fire_synaptic(d, 0, u, 0, i, 0, neurons, 0, len(u), len(u) // WIDTH, bits, 0))
-
-
-def listed(bits: np.ndarray, n: int) -> list[int]:
-    return [i for i in range(n) if int(bits[i // 64]) >> (i % 64) & 1]
-
-
-@pytest.mark.parametrize("outputs", [1, 37, 80, 193])
-@pytest.mark.parametrize("share", [0.0, 0.15, 1.0])
-def test_rows_are_added_one_after_the_other(outputs: int, share: float) -> None:
-    rng = np.random.default_rng(outputs)
-    matrix = rng.standard_normal((130, outputs)).astype(np.float32)
-    fired = np.flatnonzero(rng.random(130) < share)
-    words = np.zeros(3, np.uint64)
-    for i in fired:
-        words[i // 64] |= np.uint64(1) << np.uint64(i % 64)
-    packed, (place,) = pack_rows([matrix], WIDTH)
-    out = np.zeros(-(-outputs // WIDTH) * WIDTH, np.float32)
-    out[:outputs] = start = rng.standard_normal(outputs).astype(np.float32)
-    gather(out, 0, out, 0, packed, place, len(out), len(out) // WIDTH, words.view(np.int64), 0, 3)
-    expected = start.copy()
-    for i in fired:
-        expected += matrix[i]
-    assert out[:outputs].tobytes() == expected.tobytes()
-
-
-@exact_kernel
-def drives(out: Vector, tiles: Vector, bits: Indices, u: int, order: int, spread: Indices) -> None:
-    memory_drive(order, len(out) // WIDTH, out, 0, tiles, 0, bits, 0, u, spread)
-
-
-@pytest.mark.parametrize("order", [2, 4, 8, 16])
-@pytest.mark.parametrize("rows", [1, 5, 16])
-def test_rows_of_the_memory_hear_themselves_and_their_u(order: int, rows: int) -> None:
-    spread = spread_table(order)
-    if not len(spread):
-        pytest.skip(f"rows of {order} do not fill this CPU's vectors of {WIDTH}")
-    rng = np.random.default_rng(order * rows)
-    a, b = rng.standard_normal((order, order)).astype(np.float32), rng.standard_normal(order).astype(np.float32)
-    fired, heard = rng.random((rows, order)) < 0.4, rng.random(rows) < 0.5
-    words = np.zeros(5, np.uint64)
-    for i in np.flatnonzero(fired):
-        words[i // 64] |= np.uint64(1) << np.uint64(i % 64)
-    for i in np.flatnonzero(heard):
-        words[4] |= np.uint64(1) << np.uint64(i)
-    out = aligned(-(-rows * order // WIDTH) * WIDTH)
-    tiles = aligned((order + 1) * WIDTH)
-    tiles[:] = np.tile(np.concatenate([a.T, b[None]]), (1, WIDTH // order)).ravel()
-    drives(out, tiles, words.view(np.int64), 4, order, spread)
-    expected = np.zeros((rows, order), np.float32)
-    for r in range(rows):
-        for j in np.flatnonzero(fired[r]):
-            expected[r] += a[:, j]
-        expected[r] += b * np.float32(heard[r])
-    assert out[: rows * order].tobytes() == expected.ravel().tobytes()
-
-
-@pytest.mark.parametrize("kind", [leaky, synaptic])
-def test_neurons_follow_their_equations(kind) -> None:
-    rng = np.random.default_rng(2)
-    beta, alpha, bias = rng.random((3, NEURONS)).astype(np.float32)
-    thr = np.full(NEURONS, 0.5, np.float32)
-    u, current = rng.standard_normal((2, NEURONS)).astype(np.float32)
-    expected_u, expected_i = u.copy(), current.copy()
-    bits = np.zeros(-(-NEURONS // 64), np.int64)
-    for _ in range(20):
-        own = rng.standard_normal(NEURONS).astype(np.float32)
-        drive = own + bias
-        total = alpha * expected_i + drive if kind is synaptic else drive.copy()
-        expected_i = total if kind is synaptic else expected_i
-        expected_u = (beta * expected_u + total) - np.where(expected_u > thr, thr, np.float32(0))
-        fired = kind(own, u, current, np.concatenate([beta, thr, alpha, bias]), bits)
-        assert listed(bits, NEURONS) == np.flatnonzero(expected_u > thr).tolist()
-        assert fired == np.count_nonzero(expected_u > thr)
-        np.testing.assert_allclose(u, expected_u, rtol=1e-6, atol=1e-6)
-        np.testing.assert_allclose(current, expected_i, rtol=1e-6, atol=1e-6)
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 5, 16, 18])
+@pytest.mark.parametrize("heard", [1, 5, 70, 130])
+def test_neurons_in_a_row_hear_the_same_one(order: int, heard: int) -> None:
+    rng = np.random.default_rng(order * heard)
+    n = order * heard
+    vectors = -(-n // WIDTH)
+    weights = np.zeros(vectors * WIDTH, np.int32)
+    weights[:n] = rng.integers(-(2**30), 2**30, n)
+    fired = rng.random((2, heard)) < 0.5
+    record = vectors * WIDTH + 16
+    state = aligned(2 * record)
+    for lane in range(2):
+        place = (lane * record + vectors * WIDTH) // 2
+        state.view(np.int64)[place : place + 4] = as_words(fired[lane], 4)
+    row = aligned(2 * vectors * WIDTH).view(np.int32)
+    row[:] = spread_row(weights, order).ravel()
+    spreading(np.array([0, record]), state, row, 0, vectors, vectors * WIDTH, order)
+    for lane in range(2):
+        expected = weights[:n] * np.repeat(fired[lane], order)
+        assert state.view(np.int32)[lane * record :][:n].tolist() == expected.tolist()
