@@ -8,6 +8,7 @@ paths need, are defined to return 0: an error still ends in a status.
 from __future__ import annotations
 
 import ctypes
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ from numba.np.arrayobj import populate_array
 from edgehar.machine_code.block import ENTRY
 
 INT = ir.IntType(64)
+COUNTING = re.compile(r"^ +(?:tail )?call void @NRT_(?:inc|dec)ref\(.*\n", re.MULTILINE)
+"""Calls that count references to an array's memory. The block's arrays are owned by the caller, so they do nothing."""
 SCALARS = {"int64": types.int64, "float32": types.float32, "float64": types.float64, "bool": types.boolean}
 ITEMS = SCALARS | {name: getattr(types, name) for name in ("int8", "uint8", "int16", "uint16", "int32", "uint64")}
 _UNTYPED: tuple[Any, Any] = cgutils.pack_array, populate_array
@@ -79,7 +82,7 @@ def emit(dispatcher: Any, signature: tuple[str, ...]) -> Emitted:
         dispatcher.compile(kinds)
     kernel = dispatcher.overloads[kinds]
     library = _with_entry(dispatcher.targetctx, kernel)
-    module = binding.parse_bitcode(library._final_module.as_bitcode())  # noqa: SLF001 - Numba keeps it to itself
+    module = binding.parse_assembly(COUNTING.sub("", str(library._final_module)))  # noqa: SLF001 - Numba's own
     needs = _keep_entry(module)
     return Emitted(library.codegen._tm.emit_object(module), needs)  # noqa: SLF001
 

@@ -17,6 +17,7 @@ from edgehar.bundle import save_bundle
 from edgehar.machine_code import bind as binding
 from edgehar.machine_code.bind import bind
 from edgehar.machine_code.block import Call, kind_of
+from edgehar.machine_code.emit import emit
 from edgehar.machine_code.store import read_code
 
 
@@ -58,6 +59,10 @@ def test_the_entry_computes_what_the_function_does_for_every_kind_of_argument(pl
     call = bind("blend", given, compiled)
     assert call.run() == 0
     np.testing.assert_array_equal(given[0], expected(given))
+
+
+def test_no_references_are_counted_to_arrays_that_the_caller_owns(place):
+    assert b"NRT_incref" not in emit(compiled(), tuple(map(kind_of, arguments()))).code
 
 
 def test_a_word_of_the_block_changes_an_argument(place):

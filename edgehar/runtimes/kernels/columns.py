@@ -9,6 +9,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from edgehar.runtimes.kernels.compiler import exact_kernel
+from edgehar.runtimes.kernels.out_of_line import with_pointers
 from edgehar.runtimes.kernels.vector import INT, WIDTH, Emitter
 
 MOVED_BYTES: Final = 4 * WIDTH
@@ -49,4 +50,34 @@ def _move_down(_: Any, array: Any, to: Any, start: Any, count: Any) -> Any:  # n
     return signature, generate
 
 
+@intrinsic
+def _copy_values(_: Any, out: Any, oo: Any, x: Any, xo: Any, count: Any) -> Any:  # noqa: ARG001
+    """Copy `count` values from place xo of x to place oo of out, and nothing behind them; the places do not overlap.
+
+    In a loop over an array Numba asks of every place whether it counts from the end, and LLVM scatters the values.
+    """
+    i = types.intp
+    signature = types.void(out, i, x, i, i)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        e = Emitter(builder)
+        target, source, n = with_pointers(context, builder, signature, arguments)
+        whole = builder.and_(n, INT(-WIDTH))
+
+        def vector(k: Any, _: list[Any]) -> list[Any]:
+            e.store(e.load(e.at(source, k), 0), e.at(target, k), 0)
+            return []
+
+        def value(k: Any, _: list[Any]) -> list[Any]:
+            builder.store(builder.load(e.at(source, k)), e.at(target, k))
+            return []
+
+        e.loop(INT(0), whole, WIDTH, [], vector)
+        e.loop(whole, n, 1, [], value)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
 move_down: Any = _move_down
+copy_values: Any = _copy_values

@@ -17,16 +17,21 @@ from numba import types
 from numba.extending import intrinsic
 
 from edgehar.runtimes.kernels.compiler import Vector, inlined_kernel, kernel
+from edgehar.runtimes.kernels.out_of_line import call_chosen, with_pointers
 from edgehar.runtimes.kernels.products import tallest
 from edgehar.runtimes.kernels.vector import HEIGHTS, INT, SUMS, WIDEST, WIDTH, Emitter
 
 LOWEST = np.float32(-np.inf)
 
 
-def emit_tile(e: Emitter, rows: int, vectors: int, operands: list[tuple[Any, Any]], inner: Any, floor: Any) -> None:
-    """`rows` columns of `vectors` registers; operands out, bias, skip, matrix and x: (pointer, step to the next)."""
+def emit_tile(e: Emitter, rows: int, vectors: int, operands: Sequence[Any]) -> None:
+    """`rows` columns of `vectors` registers.
+
+    operands: out, bias, skip, matrix and x, each a pointer and its step from one to the next; the number of j; floor.
+    """
     b = e.b
-    out, bias, skip, matrix, x = operands
+    *pairs, inner, floor = operands
+    out, bias, skip, matrix, x = zip(pairs[::2], pairs[1::2], strict=True)
 
     def row(operand: tuple[Any, Any], r: Any) -> Any:
         return e.at(operand[0], b.mul(operand[1], r))
@@ -64,23 +69,13 @@ def _tile(shapes: Sequence[tuple[int, int]]) -> Any:
         signature = types.void(i, i, *places, i, types.float32)
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            e = Emitter(builder)
-
-            def pointer(k: int) -> Any:
-                array = context.make_array(signature.args[k])(context, builder, arguments[k])
-                return e.at(array.data, arguments[k + 1])
-
-            operands = [(pointer(k), INT(0) if k == 5 else arguments[k + 2]) for k in (2, 5, 7, 10, 13)]
-            end = builder.append_basic_block("tiled")
-            which = builder.add(builder.mul(arguments[0], INT(WIDEST + 1)), arguments[1])
-            chosen = builder.switch(which, end)
-            for r, v in shapes:
-                case = builder.append_basic_block(f"tile{r}x{v}")
-                chosen.add_case(INT(r * (WIDEST + 1) + v), case)
-                builder.position_at_end(case)
-                emit_tile(e, r, v, operands, arguments[16], arguments[17])
-                builder.branch(end)
-            builder.position_at_end(end)
+            rows, across, *values = with_pointers(context, builder, signature, arguments)
+            values.insert(3, INT(0))  # the bias is that of every column
+            cases = {
+                r * (WIDEST + 1) + v: (f"eh_conv_{r}x{v}", lambda e, inside, r=r, v=v: emit_tile(e, r, v, inside))
+                for r, v in shapes
+            }
+            call_chosen(builder, builder.add(builder.mul(rows, INT(WIDEST + 1)), across), cases, values)
             return context.get_dummy_value()
 
         return signature, generate
@@ -90,6 +85,12 @@ def _tile(shapes: Sequence[tuple[int, int]]) -> Any:
 
 conv_tile = _tile([(r, v) for v in range(1, WIDEST + 1) for r in HEIGHTS if r * v <= SUMS or r == 1])
 row_tile = _tile([(1, v) for v in range(1, WIDEST + 1)])
+
+
+@inlined_kernel
+def widest_tile(vectors: int, widest: int) -> int:
+    """Registers of the next tile: 8 in tiles of at most 6 are 4 and 4. Without a division where one tile is enough."""
+    return vectors if vectors <= widest else (vectors - 1) // ((vectors - 1) // widest + 1) + 1
 
 
 @inlined_kernel
@@ -108,12 +109,10 @@ def _convolve(
     while c < columns:
         high = tallest(columns - c)
         widest = min(WIDEST, SUMS // high)
-        tiles = (vectors + widest - 1) // widest
         left = vectors
         while left > 0:
-            take = (left + tiles - 1) // tiles
+            take = widest_tile(left, widest)
             left -= take
-            tiles -= 1
             at = left * WIDTH
             conv_tile(
                 high, take, out, oo + c * os + at, os, bias, bo + at, skip, so + c * ss + at, ss,
@@ -140,7 +139,7 @@ def plain_convolve(
             y[i] = floor if y[i] < floor else y[i]
 
 
-@kernel
+@inlined_kernel
 def _weighted_sum(
     out: Vector, oo: int, width: int, zeros: int, matrix: Vector, mo: int, shares: Vector, so: int, columns: int
 ) -> None:

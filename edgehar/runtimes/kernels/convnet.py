@@ -2,15 +2,16 @@
 
 Every layer's input has a buffer of columns [columns, channels], the newest last (`columns`). The columns that a burst
 of samples adds to a layer are computed at once: in one product (`conv_tile`), whose rows are the columns, since taps
-are contiguous in the buffer; or, where a layer's taps and the hop allow it, two by two (`short_conv`). A column has the
-same bits whichever columns it is computed with. All buffers lie in one array, all weights in another; a table has one
-row per layer.
+are contiguous in the buffer; or, where a layer's taps and the hop allow it, in groups of two or four (`short_conv`). A
+column has the same bits whichever columns it is computed with: groups begin at the same columns of every stream. All
+buffers lie in one array, all weights in another; a table has one row per layer.
 
 A few wide groups, as the sensors of a fusion, are one dense product (`spread`).
 
-Roofline: every weight is one multiply-add per new column, two thirds of one in pairs, and is read from L2 once per
-eight columns. Bound by arithmetic from four new columns on; a single column waits for its own additions. Calls between
-kernels with several arrays take as long as a tenth of a layer, so the layers are inlined into `advance`.
+Roofline: every weight is one multiply-add per new column, two thirds of one in groups of two and half of one in groups
+of four, and is read from L2 once per eight columns, in groups of four per sixteen. Bound by arithmetic from four new
+columns on; a single column waits for its own additions. Calls between kernels with several arrays take as long as a
+tenth of a layer, so the layers are inlined into `advance`, and their tiles take pointers (`out_of_line`).
 """
 
 from __future__ import annotations
@@ -22,22 +23,25 @@ import numpy as np
 
 from edgehar.graph.convplan import ConvPlan, plan_convnet
 from edgehar.manifest import Manifest
-from edgehar.runtimes.kernels.columns import first_column, move_down
+from edgehar.runtimes.kernels.columns import copy_values, first_column, move_down
 from edgehar.runtimes.kernels.compiler import Engine, Indices, Matrix, Table, Vector, inlined_kernel, kernel
 from edgehar.runtimes.kernels.conv_tile import LOWEST, convolve, weighted_sum
 from edgehar.runtimes.kernels.products import lone_product
-from edgehar.runtimes.kernels.short_conv import convolve_pairs, pack_short, scratch_size
+from edgehar.runtimes.kernels.short_conv import convolve_short, pack_short, scratch_size
 from edgehar.runtimes.kernels.simd import aligned, pack_rows, vectors_of
 from edgehar.runtimes.kernels.spread import is_spread, spread
 from edgehar.runtimes.kernels.vector import SUMS, WIDTH
 from edgehar.types import FloatArray, IntArray
 
 # Columns of the table; the last row describes the buffer of output columns only.
-INPUTS, OUT, KERNEL, STRIDE, GROUPS, RELU, SKIP, SKIP_LAG, WEIGHTS, BIAS, BUFFER, KEPT, ROOM, SHORT = range(14)
-COLUMNS = 14
+INPUTS, OUT, KERNEL, STRIDE, GROUPS, RELU, SKIP, SKIP_LAG, WEIGHTS, BIAS, BUFFER, KEPT, ROOM = range(13)
+SHORT, LEAD, LEAD_WEIGHTS = range(13, 16)  # columns of a group, those before the first group, and how they are made
+COLUMNS = 16
 
 BURST = 64
 """Samples that are taken through the layers at once."""
+ROOMY = 2
+"""Bursts that a buffer holds besides what is kept, before that has to move to its front."""
 ZERO = np.float32(0)
 
 
@@ -100,8 +104,7 @@ def grow(
     row = table[0]
     first[0] = make_room(buffers, row, first[0], seen[0], count)
     at = row[BUFFER] + (seen[0] - first[0]) * row[INPUTS]
-    for i in range(count * row[INPUTS]):
-        buffers[at + i] = samples[i]
+    copy_values(buffers, at, samples, 0, count * row[INPUTS])
     seen[0] += count
     for layer in range(len(table) - 1):
         row, into = table[layer], table[layer + 1]
@@ -109,8 +112,9 @@ def grow(
         if seen[layer] < row[KERNEL]:
             return
         new = (seen[layer] - row[KERNEL]) // row[STRIDE] + 1 - made
-        if row[SHORT] != 0:
-            new -= new % 2
+        size, lead = row[SHORT], row[LEAD] if made == 0 else 0
+        if size != 0:
+            new = lead + (new - lead) // size * size if new >= lead else 0
         if new == 0:
             return
         first[layer + 1] = make_room(buffers, into, first[layer + 1], made, new)
@@ -120,11 +124,16 @@ def grow(
         if row[SKIP] >= 0:
             skip, step = table[row[SKIP], BUFFER] + (made + row[SKIP_LAG] - first[row[SKIP]]) * out, out
         floor = ZERO if row[RELU] != 0 else LOWEST
-        if row[SHORT] != 0:
-            convolve_pairs(
-                buffers, oo, out, weights, row[BIAS], buffers, skip, step, zeros,
-                weights, row[WEIGHTS], buffers, xo, inputs, new // 2, floor, scratch,
-            )  # fmt: skip
+        if size != 0:
+            done = 0
+            while done < new:
+                grouped, place, end = (2, row[LEAD_WEIGHTS], lead) if done < lead else (size, row[WEIGHTS], new)
+                convolve_short(
+                    buffers, oo + done * out, out, weights, row[BIAS], buffers, skip + done * step, step,
+                    weights, place, buffers, xo + done * inputs, inputs, grouped, (end - done) // grouped,
+                    floor, scratch,
+                )  # fmt: skip
+                done = end
         elif row[GROUPS] == 1:
             convolve(
                 buffers, oo, out, weights, row[BIAS], buffers, skip, step,
@@ -165,7 +174,7 @@ def advance(
     shares, fc_w, fc_b: places in the weights; zeros: place in the buffers.
     """
     n, inputs = x.shape
-    samples = x.reshape(x.size)
+    samples, scored, classes = x.reshape(x.size), logits.reshape(logits.size), logits.shape[1]
     last = table[len(table) - 1]
     width = last[INPUTS]
     done = 0
@@ -191,8 +200,7 @@ def advance(
             weighted_sum(mean, 0, width, zeros, buffers, at, weights, shares, columns)
             lone_product(scores, 0, weights, fc_b, weights, fc_w, len(scores) // WIDTH, mean, 0, width)
             ends[done] = end
-            for k in range(logits.shape[1]):
-                logits[done, k] = scores[k]
+            copy_values(scored, done * classes, scores, 0, classes)
             done += 1
             end += hop
 
@@ -212,14 +220,24 @@ class Packed(NamedTuple):
     fc_b: int
 
 
-def short_layers(plan: ConvPlan, manifest: Manifest) -> list[bool]:
-    """Which convolutions are made in pairs of columns: no window of the stream may end, or begin, between two."""
+def short_layers(plan: ConvPlan, manifest: Manifest) -> list[tuple[int, int]]:
+    """How many columns of every convolution are made at once, 0 where one by one, and how many before the first group.
+
+    No window of the stream may end between two columns of a group. Groups of four where a hop has two or more of them,
+    since a lone one waits for its weights; then the first columns of a stream may be one group of two.
+    """
     short = []
     columns, stride = manifest.window, 1
     for conv in plan.convs:
         columns, stride = (columns - conv.kernel) // conv.stride + 1, stride * conv.stride
+        new = manifest.hop // stride
         three = (conv.kernel, conv.stride) == (3, 1) and (conv.groups == 1 or is_spread(conv.groups, conv.out))
-        short.append(SUMS > 0 and three and columns % 2 == 0 and manifest.hop // stride % 2 == 0)
+        if not (SUMS > 0 and three and columns % 2 == 0 and new % 2 == 0):
+            short.append((0, 0))
+        elif new >= 8 and new % 4 == 0:
+            short.append((4, columns % 4))
+        else:
+            short.append((2, 0))
     return short
 
 
@@ -243,9 +261,11 @@ class ConvnetEngine(Engine):
         matrices: list[FloatArray] = []
         buffered, width, stride = 0, int(manifest.model["inputs"]), 1
         short = short_layers(plan, manifest)
+        leads: dict[int, FloatArray] = {}
         for i, needed in enumerate(plan.kept):
-            kept = needed + sum(short)  # a column that waits for its twin keeps what it needs for longer
-            room = kept + BURST // stride + 2
+            # A column that waits for the others of its group keeps what it needs for longer.
+            kept = needed + sum(max(0, size - 1) for size, _ in short)
+            room = kept + ROOMY * BURST // stride + 2
             table[i, [INPUTS, BUFFER, KEPT, ROOM]] = width, buffered, kept, room
             # Behind the last column a convolution stores its padding.
             buffered += vectors_of(room * width + WIDTH, WIDTH) * WIDTH
@@ -255,17 +275,21 @@ class ConvnetEngine(Engine):
                 groups = conv.groups
                 if is_spread(groups, conv.out):
                     w, groups = spread(w, groups), 1
-                rows = pack_short(w) if short[i] else w.transpose(2, 1, 0).reshape(-1, conv.out)
+                size, lead = short[i]
+                rows = pack_short(w, size) if size else w.transpose(2, 1, 0).reshape(-1, conv.out)
                 matrices += [rows, weights[f"{conv.name}.b"][None]]
+                if lead:
+                    leads[i] = pack_short(w, lead)
                 skip = -1 if conv.skip is None else conv.skip
-                shape = conv.out, conv.kernel, conv.stride, groups, conv.relu, skip, conv.skip_lag, short[i]
-                table[i, [OUT, KERNEL, STRIDE, GROUPS, RELU, SKIP, SKIP_LAG, SHORT]] = shape
+                shape = conv.out, conv.kernel, conv.stride, groups, conv.relu, skip, conv.skip_lag, size, lead
+                table[i, [OUT, KERNEL, STRIDE, GROUPS, RELU, SKIP, SKIP_LAG, SHORT, LEAD]] = shape
                 width, stride = conv.out, stride * conv.stride
         columns = plan.kept[-1]
         shares = np.full((1, columns), 1 / columns, np.float32)
         matrices += [shares, weights[f"{plan.linear}.w"].T, weights[f"{plan.linear}.b"][None]]
-        packed, places = pack_rows(matrices, WIDTH)
+        packed, places = pack_rows([*matrices, *leads.values()], WIDTH)
+        places, table[list(leads), LEAD_WEIGHTS] = places[: len(matrices)], places[len(matrices) :]
         table[:-1, WEIGHTS], table[:-1, BIAS] = places[:-3:2], places[1:-3:2]
         widest = vectors_of(int(table[:, INPUTS].max()), WIDTH) * WIDTH
-        scratch = scratch_size(widest, widest) if any(short) else 1
+        scratch = scratch_size(widest, widest) if any(size for size, _ in short) else 1
         return Packed(table, packed, buffered + widest, buffered, scratch, stride, columns, *places[-3:])
