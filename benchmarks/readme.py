@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from fusion_table import fusion_table
+from headlines import HEADLINES
 from page_tables import NAMES, Rows, markdown
 from rows import RESULTS, ROOT, read_rows
 from target_tables import compress_table, litert_table, mcu_table, prune_table, runtime_table
 
-DOCS = ("training", "bench", "compress", "csi", "csi-training", "export", "fusion")
+DOCS = ("accuracy", "training", "bench", "c-module", "compress", "csi", "csi-training", "export", "fusion", "imu")
 PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in DOCS))
 CSI_SETS = ("fition", "tvat", "uabc")
 
@@ -137,8 +138,18 @@ TABLES: Mapping[str, Callable[[Rows], str]] = {
     "csi": runtime_table,
     "ble": ble_table,
     "fusion": fusion_table,
+    **HEADLINES,
 }
-HELD_IN: Mapping[str, str] = {"prune": "compress", "litert_int8": "compress", "accuracy_csi": "accuracy"}
+HELD_IN: Mapping[str, str] = {
+    "prune": "compress",
+    "litert_int8": "compress",
+    "accuracy_csi": "accuracy",
+    "accuracy_headlines": "accuracy",
+    "small_headlines": "compress",
+    "speed_headlines": "speed",
+    "mcu_headlines": "mcu",
+    "csi_headlines": "csi",
+}
 """The file of a table's rows, where it is not called as the table."""
 
 

@@ -137,3 +137,46 @@ def test_speed_of_runtimes_table(modules, tmp_path):
     lines = readme.filled("<!-- table:speed begin -->\n<!-- table:speed end -->\n", tmp_path).splitlines()
     assert lines[3] == "| `speed.cnn.hop.vs_litert_f32` | 4.9 | 10.0 / 49.0 | window file |"
     assert lines[4] == "| `speed.start.c` | 0.25 s |  |  |"
+
+
+def test_headlines_have_a_line_for_each_task_and_hide_no_forest(modules, tmp_path):
+    rows, readme = modules
+    made = [
+        row(rows, "acc.t.cnn", 95.0, macro_f1=47.0),
+        row(rows, "acc.t.gru", 93.0, model="gru", macro_f1=92.0),
+        row(rows, "acc.t.rf", 96.0, model="rf", macro_f1=95.0),
+        row(rows, "acc.t.cnn.test_selected", 99.0, stamps=["TEST-SELECTED"]),
+        row(rows, "acc.t.cnn.free_running", 98.0, title="a task: raw stream, windows at the free-running hop"),
+        row(rows, "acc.u.cnn", 60.0, title="another", stamps=["MIXED-SUBJECT"]),
+        row(rows, "acc.v.rf", 60.0, title="forest alone", model="rf"),
+    ]
+    rows.merge_rows(tmp_path / "accuracy.jsonl", made)
+    text = "<!-- table:accuracy_headlines begin -->\n<!-- table:accuracy_headlines end -->\n"
+    lines = readme.filled(text, tmp_path).splitlines()
+    assert lines[3] == "| a task | CNN | 95.00 ± 0.50 | 47.0 | 96.00 ± 0.50 | 95.0 | `acc.t.cnn` |"
+    assert lines[4] == "| another | CNN `MIXED-SUBJECT` | 60.00 ± 0.50 |  |  |  | `acc.u.cnn` |"
+    assert lines[5] == "<!-- table:accuracy_headlines end -->"
+
+
+def test_headlines_say_rows_in_words(modules, tmp_path):
+    rows, readme = modules
+    made = [
+        rows.Row("speed.rss.c", 42.36, "MiB", 0.0, 7, "c"),
+        rows.Row("speed.cnn.hop.vs_litert_f32", 4.912, "x", 0.0, 1, "c"),
+        rows.Row("speed.push_over_step", 5.0, "x", 0.0, 1, "c"),
+    ]
+    rows.merge_rows(tmp_path / "speed.jsonl", made)
+    text = "<!-- table:speed_headlines begin -->\n<!-- table:speed_headlines end -->\n"
+    lines = readme.filled(text, tmp_path).splitlines()
+    assert lines[3].endswith("| 4.91 times faster | `speed.cnn.hop.vs_litert_f32` |")
+    assert lines[4].endswith("| 42.4 MiB | `speed.rss.c` |")
+    assert len(lines) == 6
+
+
+def test_every_headline_is_a_row_that_was_measured(modules):
+    rows, _ = modules
+    import headlines
+
+    held = {name: rows.read_rows(rows.RESULTS / f"{name}.jsonl") for name in ("speed", "mcu", "csi", "compress")}
+    asked = {"speed": headlines.SPEED, "mcu": headlines.MCU, "csi": headlines.CSI, "compress": headlines.SMALL}
+    assert not [name for kind, names in asked.items() for name in names if name not in held[kind]]
