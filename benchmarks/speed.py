@@ -6,7 +6,7 @@ One thread on one core, processor time, the contestants in turn; outputs are che
 Peers run a whole window for every decision, in their fastest setting; edgehar runs a hop of window/8 samples.
 FastGRNN (80 hidden, 9 channels, 128 samples) and the CNN have random weights, which cost as much as trained ones.
 A spiking model's cost is that of its spikes: --l2mu takes a trained one (16 memories of order 4, 80 hidden), whose
-spike rates are in the row; without it there is no L2MU row.
+spike rates, and how many spikes change from sample to sample, are in the row; without it there is no L2MU row.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from edgehar.cli.desk import DESK
 from edgehar.graph.convplan import plan_convnet
 from edgehar.pipeline import Pipeline
 from edgehar.runtimes import make_runtime
+from edgehar.runtimes.cells.l2mu import L2MUCell
 from edgehar.runtimes.kernels.convnet import short_layers
 from edgehar.types import Chunk, StreamSpec
 
@@ -45,6 +46,7 @@ ROUNDS = 25
 STREAMED_S = 60.0
 DONE = {0: 1.0, 2: 2 / 3, 4: 1 / 2}
 """Share of a convolution's multiply-adds that is done, by the columns that are made at once."""
+CHANGES_WINDOWS = 32
 
 
 def main() -> None:
@@ -163,12 +165,27 @@ def _l2mu(path: Path) -> list[Row]:
     model = {k: v for k, v in bundle.manifest.model.items() if k in ("memory", "order", "hidden", "inputs", "encoder")}
     extras = {
         "spike_rates": rates,
+        "changes": _changes(bundle),
         "model": model,
         "bundle": bundle.manifest.model_id,
     }
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     rows = [_ratio(f"speed.l2mu.hop.vs_{peer}", told, peer, HOP, extras) for peer in ("litert", "ort")]
     return [replace(row, command=f"{_command()} --l2mu {path.name}", bundle_sha256=digest) for row in rows]
+
+
+def _changes(bundle: Bundle) -> dict[str, float]:
+    """Share of a population's neurons that begin or cease to fire at a sample: the events that cost something."""
+    cell = L2MUCell(bundle.manifest.model, bundle.weights)
+    changed: dict[str, list[float]] = {}
+    for window in np.asarray(bundle.golden["x"][:CHANGES_WINDOWS], np.float32):
+        state = cell.start()
+        for x in window:
+            before = dict(state.spikes)
+            state = cell.step(state, x)
+            for p, spikes in state.spikes.items():
+                changed.setdefault(p, []).append(float(np.mean(spikes != before[p])))
+    return {p: round(float(np.mean(shares)), 4) for p, shares in changed.items()}
 
 
 def _streams(hidden: int, streams: int) -> Row:

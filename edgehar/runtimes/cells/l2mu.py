@@ -10,11 +10,11 @@
 A population's neurons (snntorch's Leaky and Synaptic, reset by subtraction, one sample late):
     I' = alpha I' + I (synaptic only);  R = [U > thr];  U = beta U + I - R thr;  S = [U > thr]
 
-What a neuron hears from spikes is summed exactly. Its weights are rounded to a grid, multiples of a power of two that
-leave any sum of them below 2^31 (`on_grid`: 2^-30 of the sum of all, finer than float32 adds); the sum of an encoder's
-spikes, and that of the populations' own, is rounded to float32 once. So no order of the terms is better than another,
-and a kernel may go from the sum of one sample to that of the next by the spikes that differ: it has the same bits, and
-no near-tie of U and thr falls differently. Products with real inputs are float32, added by ascending input.
+What a neuron hears from spikes is summed exactly. Its weights are rounded to integers of a unit, a power of two with
+which any sum of them stays below 2^31 (`on_grid`); the sum of an encoder's spikes, and that of u's, m's and h's, is
+rounded to float32 once. An addition in float32 would lose more. So all orders of the terms are equal, and a kernel may
+go from the sum of one sample to that of the next by the spikes that differ: it has the same bits, and no near-tie of U
+and thr falls differently. Products with real inputs are float32, added by ascending input.
 """
 
 from __future__ import annotations
@@ -119,7 +119,8 @@ def grid_of(name: str, weights: Mapping[str, FloatArray]) -> tuple[list[NDArray[
 def on_grid(*matrices: FloatArray) -> tuple[list[NDArray[np.float64]], FloatArray]:
     """The weights [n, k] of a sum as integers, and the unit [n] of each of its neurons, a power of two.
 
-    All of a neuron's integers together stay below 2^31. A neuron with a weight that is no number has no unit: NaN.
+    The unit is at most 2^-29 of the sum of a neuron's absolute weights, and all of its integers together stay below
+    2^31. A neuron with a weight that is no number has no unit: NaN.
     """
     most = np.sum([np.abs(matrix).sum(axis=1, dtype=np.float64) for matrix in matrices], axis=0)
     unit = np.where(np.isfinite(most), np.ldexp(1.0, np.maximum(np.frexp(most)[1] - GRID_BITS, -126)), np.nan)
