@@ -14,21 +14,32 @@ from edgehar.models.convnet import ConvNet, ConvUnit
 from edgehar.types import FloatArray
 
 
-class Projection(ConvUnit):
+class Fixed(ConvUnit):
+    """A convolution that is not learned: `weight` [out, in / groups, kernel], `bias` [out], zeros if not given."""
+
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None = None, *, stride: int = 1, groups: int = 1, relu: bool = False
+    ) -> None:
+        outputs, inputs, kernel = weight.shape
+        super().__init__(inputs * groups, outputs, kernel, stride=stride, groups=groups, relu=relu)
+        self.requires_grad_(requires_grad=False)
+        self.conv.weight.copy_(weight)
+        if bias is not None:
+            self.norm.bias.copy_(bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.conv1d(x, self.conv.weight, self.norm.bias, stride=self.stride, groups=self.groups)
+        return torch.relu(y) if self.relu else y
+
+    def folded(self) -> tuple[FloatArray, FloatArray]:
+        return self.conv.weight.numpy().copy(), self.norm.bias.detach().numpy().copy()
+
+
+class Projection(Fixed):
     """Fixed projection of the channels of every sample, by `rows` [outputs, inputs]: [b, in, t] -> [b, out, t]."""
 
     def __init__(self, rows: Tensor) -> None:
-        super().__init__(rows.shape[1], rows.shape[0], 1, relu=False)
-        self.requires_grad_(requires_grad=False)
-        self.conv.weight.copy_(rows[:, :, None])
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.conv(x)
-        return y
-
-    def folded(self) -> tuple[FloatArray, FloatArray]:
-        weight: FloatArray = self.conv.weight.numpy().copy()
-        return weight, weight[:, 0, 0] * 0
+        super().__init__(rows[:, :, None])
 
 
 class Shared(ConvUnit):
@@ -96,7 +107,7 @@ class SharingNet(ConvNet):
 
     def matrices(self) -> dict[str, Tensor]:
         """Without the kernels that are exported repeated: a restored model has them singly."""
-        shared = {name for name, unit in self.units() if isinstance(unit, (Projection, Shared, Gather))}
+        shared = {name for name, unit in self.units() if isinstance(unit, (Fixed, Shared, Gather))}
         return {name: m for name, m in super().matrices().items() if name.removesuffix(".w") not in shared}
 
 
