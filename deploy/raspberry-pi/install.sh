@@ -39,6 +39,9 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 
+case "$name" in
+    '' | .* | *[!A-Za-z0-9_.-]*) fail "--name '$name' names no service" "letters, digits, _, - and . : --name wrist" 2 ;;
+esac
 [ "$(id -u)" = 0 ] || fail "must run as root to add a user and a service" "sudo $0 ..." 2
 case "$(uname -m)" in
     aarch64 | x86_64) ;;
@@ -48,12 +51,15 @@ python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' ||
     fail "Python 3.11 to 3.13 is needed, found $(python3 --version 2>&1)" "use Raspberry Pi OS 12 (bookworm) or later" 3
 python3 -c 'import ensurepip' 2>/dev/null || fail "python3-venv is missing" "apt-get install python3-venv" 3
 [ -z "$bundle" ] || [ -f "$bundle" ] || fail "no bundle at $bundle" "" 3
-[ -z "$bundle" ] || [ -n "$source" ] || fail "--bundle needs --source" "add for instance --source replay:walk.mcap" 2
+[ -z "$bundle" ] || [ -n "$source" ] || fail "--bundle needs --source" "add for instance --source 'virtual:imu?seed=1'" 2
 
 case "$source" in
     ble:* | *=ble:*)
         command -v bluetoothctl >/dev/null 2>&1 || fail "$source needs BlueZ" "apt-get install bluez" 3
         case "$package" in *\]) ;; *) package="$package[ble]" ;; esac
+        ;;
+    csi:* | *=csi:* | imu:* | *=imu:*)
+        case "$package" in *\]) ;; *) package="$package[serial]" ;; esac
         ;;
 esac
 
@@ -88,7 +94,9 @@ if [ -n "$bundle" ]; then
     printf 'EDGEHAR_SOURCE=%s\nEDGEHAR_SINK=%s\nEDGEHAR_RUNTIME=%s\n' "$source" "$sink" "$runtime" >"/etc/edgehar/$name.env"
     if [ -d /run/systemd/system ]; then
         systemctl daemon-reload
-        systemctl enable --now "edgehar@$name.service"
+        systemctl enable "edgehar@$name.service"
+        # Not `enable --now`: one that runs already must take the new bundle and settings.
+        systemctl restart "edgehar@$name.service"
         echo "started: journalctl -fu edgehar@$name"
     else
         echo "systemd is not running here; after the next boot: systemctl enable --now edgehar@$name"

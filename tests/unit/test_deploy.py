@@ -65,6 +65,40 @@ def test_installer_asks_for_bluez_before_it_changes_anything(tmp_path: Path) -> 
     assert "apt-get install bluez" in done.stderr
 
 
+def traced_install(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The installer's steps up to where it would add a user, as its shell traces them; nothing is changed."""
+    (tmp_path / "watch.edgehar").touch()
+    for name, does in (("id", '[ "$1" = -u ] && echo 0'), ("useradd", "exit 77")):
+        stub = tmp_path / name
+        stub.write_text(f"#!/bin/sh\n{does}\n")
+        stub.chmod(0o755)
+    return subprocess.run(
+        ["sh", "-x", str(INSTALL), "--bundle", str(tmp_path / "watch.edgehar"), *arguments],
+        env={**os.environ, "PATH": f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "extra"),
+    [("csi:auto", "[serial]"), ("leg=imu:/dev/ttyACM0", "[serial]"), ("virtual:imu", ""), ("tcp:host:1", "")],
+)
+def test_installer_brings_what_the_source_needs(source: str, extra: str, tmp_path: Path) -> None:
+    done = traced_install(tmp_path, "--source", source)
+    assert done.returncode == 77, done.stderr
+    chosen = [line for line in done.stderr.splitlines() if line.startswith("+ package=")][-1]
+    assert chosen.strip("'").endswith("[serial]") == bool(extra)
+
+
+@pytest.mark.parametrize("name", ["../ssh", "a b", "", ".hidden"])
+def test_installer_refuses_a_name_that_is_a_path(name: str, tmp_path: Path) -> None:
+    done = traced_install(tmp_path, "--source", "virtual:imu", "--name", name)
+    assert done.returncode == 2
+    assert "names no service" in done.stderr
+
+
 def load_provider() -> ModuleType:
     spec = importlib.util.spec_from_file_location("provider", DEPLOY / "jetson" / "provider.py")
     assert spec is not None
