@@ -118,11 +118,8 @@ def _with_empty_blocks(bundle: Bundle) -> Bundle:
     return replace(pruned, golden={**bundle.golden, "logits": np.stack([reference.window(x) for x in windows])})
 
 
-def _cnn() -> list[Row]:
-    """The package's own `cnn` in its defaults: 50,502 parameters. LiteRT's int8 races our float32 and our int8.
-
-    The roofline counts the multiply-adds that are done, fewer than a convolution's own where columns come in groups.
-    """
+def cnn_bundle() -> Bundle:
+    """The package's own `cnn` in its defaults: 50,502 parameters."""
 
     def block(name: str, width: int) -> dict[str, object]:
         return {"op": "residual", "body": [conv(name, width, 3, relu=False)]}
@@ -133,7 +130,16 @@ def _cnn() -> list[Row]:
         {"op": "mean"}, {"op": "linear", "name": "fc"},
     ]  # fmt: skip
     size = {"window": SAMPLES, "hop": SAMPLES // 8, "channels": CHANNELS, "classes": CLASSES}
-    bundle = random_bundle("cnn", **size, layers=layers, golden_windows=64)
+    bundle: Bundle = random_bundle("cnn", **size, layers=layers, golden_windows=64)
+    return bundle
+
+
+def _cnn() -> list[Row]:
+    """LiteRT's int8 races our float32 and our int8.
+
+    The roofline counts the multiply-adds that are done, fewer than a convolution's own where columns come in groups.
+    """
+    bundle = cnn_bundle()
     plan = plan_convnet(bundle.manifest.model, SAMPLES)
     columns, flop = SAMPLES, 0.0
     for c, (size, lead) in zip(plan.convs, short_layers(plan, bundle.manifest), strict=True):
