@@ -73,7 +73,7 @@ def _amplitudes(seen: Observation) -> tuple[Float64, list[str]]:
 def _gain(seen: Observation) -> Finding:
     """How often the receiver's gain stepped after it had time to lock."""
     should = "held: amplitudes then change with the channel alone"
-    fix = 'lock it on boards that can (S3, C3, C5, C6): command "gain lock"; else train on amplitude / frame mean'
+    fix = "on S3, C3, C5 and C6: edgehar command csi:PORT gain lock; else train on amplitude / frame mean"
     gains = [chunk.aux["agc_gain"] for chunk in seen.chunks if "agc_gain" in chunk.aux]
     gain = np.concatenate(gains).astype(int) if gains else np.zeros(0, int)
     gain = gain[gain != UNKNOWN_GAIN]

@@ -77,6 +77,7 @@ def flash(
     from edgehar.boards.flash.flash import flash as write
     from edgehar.boards.flash.flash import parts_json
     from edgehar.boards.flash.hello import check_hello, hello_json, wait_for_hello
+    from edgehar.sources.uri import typed
 
     say: Callable[[str], None] = (lambda _line: None) if as_json else typer.echo
     tool = Esptool(device, baud, stub=not no_stub)
@@ -93,7 +94,7 @@ def flash(
         hello = wait_for_hello(device, console_baud, serial_number=serial_number)
         check_hello(hello, settings, board.chip.name)
         say(f"hello     {_hello_line(hello)}")
-    source = f"csi:{device}" if isinstance(settings, Settings) else f"ble:{settings.name}"
+    source = typed("csi", device) if isinstance(settings, Settings) else typed("ble", settings.name)
     say(f"  next: edgehar record --source {source} --out FILE")
     if as_json:
         told = {
@@ -175,8 +176,7 @@ def _port(port: str) -> tuple[str, str]:
     if port == "auto":
         found = only_board_port()
     device = found.device if found else port
-    if "://" not in device:  # pyserial's other kinds of port: rfc2217://host:port
-        check_port(device)
+    check_port(device)
     return device, found.serial_number if found and found.native else ""
 
 

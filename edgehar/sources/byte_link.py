@@ -56,8 +56,7 @@ class SerialLink:
     def open(self) -> None:
         """Raises MissingError, UsageError or EdgeHarError that say what keeps it from opening, OSError otherwise."""
         device = self._where()
-        if "://" not in device:
-            check_port(device)
+        check_port(device)
         self._port = open_serial(device, self._baud, timeout_s=TIMEOUT_S)
         self.name = device
 

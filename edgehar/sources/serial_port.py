@@ -15,6 +15,7 @@ from edgehar.errors import MissingError, Reason
 if TYPE_CHECKING:
     import serial
 
+NETWORK = "rfc2217://"
 RESET_HOLD_S = 0.2
 """A board with USB of its own needs so long to notice."""
 
@@ -22,8 +23,8 @@ RESET_HOLD_S = 0.2
 def open_serial(device: str, baud: int, *, timeout_s: float = 0.1) -> serial.Serial:
     """`device` (a path, or a URL of pyserial's), opened for us alone, both reset lines released.
 
-    Raises MissingError without pyserial, and what pyserial raises: SerialException, or OSError when the board is
-    unplugged.
+    Over RFC 2217 the lines stay as they are. Raises MissingError without pyserial, and what pyserial raises:
+    SerialException, or OSError when the board is unplugged.
     """
     try:
         import serial
@@ -35,6 +36,9 @@ def open_serial(device: str, baud: int, *, timeout_s: float = 0.1) -> serial.Ser
         ) from None
     port = serial.serial_for_url(device, do_not_open=True, baudrate=baud, timeout=timeout_s)
     port.exclusive = True
+    if device.startswith(NETWORK):
+        _open_without_lines(port)
+        return port
     # Linux asserts both lines when a port is opened. Released before opening, DTR would fall first and RTS alone would
     # reset the board for a moment; so both stay, and RTS is the first to go.
     port.open()
@@ -44,12 +48,25 @@ def open_serial(device: str, baud: int, *, timeout_s: float = 0.1) -> serial.Ser
     return port
 
 
+def _open_without_lines(port: serial.Serial) -> None:
+    """Open, and tell the server nothing of DTR and RTS.
+
+    pyserial tells it of both, and Espressif's server takes the one for the wish to enter the boot loader.
+    """
+    port._update_dtr_state = port._update_rts_state = lambda: None  # noqa: SLF001 - there is no other way
+    try:
+        port.open()
+    finally:
+        del port._update_dtr_state, port._update_rts_state  # noqa: SLF001
+
+
 def restart_board(device: str) -> None:
     """Hold the chip in reset for a moment, and let it start its application.
 
     Does nothing where the lines are not wired to the chip: then somebody must press RST. Raises as `open_serial` does.
     """
     with open_serial(device, 115_200) as port, contextlib.suppress(OSError):  # native USB goes away while in reset
+        port.dtr = False
         port.rts = True
         time.sleep(RESET_HOLD_S)
         port.rts = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from edgehar.errors import Reason, UsageError
 from edgehar.sources.address import Address, split_query
@@ -41,3 +42,12 @@ class SourceUri(Address):
     def having(self, **query: str) -> SourceUri:
         """The same address with keys added or replaced."""
         return replace(self, query={**self.query, **query})
+
+
+def typed(scheme: str, locator: str) -> str:
+    """The address that `SourceUri.parse` reads as these two.
+
+    >>> typed("csi", "rfc2217://attic:4000?ign_set_control")
+    'csi:rfc2217://attic:4000%3Fign_set_control'
+    """
+    return f"{scheme}:{quote(locator, safe='/:')}"

@@ -109,7 +109,12 @@ def only_board_port(ports: Iterable[BoardPort] | None = None) -> BoardPort:
 
 
 def check_port(device: str) -> None:
-    """Raise what keeps `device` from being opened: MissingError (not there, no permission), EdgeHarError (busy)."""
+    """Raise what keeps `device` from being opened: MissingError (not there, no permission), EdgeHarError (busy).
+
+    Of pyserial's other ports, such as rfc2217://HOST:PORT, only opening tells.
+    """
+    if "://" in device:
+        return
     path = Path(device)
     try:
         mode = path.stat().st_mode

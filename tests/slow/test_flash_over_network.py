@@ -1,4 +1,4 @@
-"""A board behind an RFC 2217 server: who changes both reset lines at once gets into its boot loader, and provisions it.
+"""The reset circuit of a board behind an RFC 2217 server: who changes both lines at once gets into the boot loader.
 
 On common boards two transistors derive EN and IO0 from RTS and DTR: EN is low while RTS is asserted and DTR is not, IO0
 is low while DTR is asserted and RTS is not. The chip looks at IO0 a few milliseconds after EN rises: low means boot
@@ -8,7 +8,6 @@ asserted, EN rises with IO0 high, and the application starts. Espressif's server
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import socket
@@ -18,22 +17,14 @@ from types import SimpleNamespace
 import pytest
 
 from edgehar.boards.flash.esptool import Esptool
-from edgehar.cli.app import main
 from edgehar.errors import EdgeHarError
-from edgehar.wire.encode import encode_hello
-from edgehar.wire.messages import Hello
-from tests.esp_images import build_directory
-from tests.mock_board import ERASE_FLASH, MockBoard, needs_mock
-from tests.nvs_image import read_nvs
+from tests.mock_board import MockBoard, needs_mock
 
 rfc2217 = pytest.importorskip("serial.rfc2217", reason="needs pyserial: pip install pyserial")
 pytest.importorskip("esptool", reason="needs pip install 'edgehar[flash]'")
 needs_mock()
 pytestmark = pytest.mark.slow
 STRAP_SETTLES_S = 0.003
-HELLO_EVERY_S = 0.1
-HELLO = Hello(boot=1, t_us=1, chip="esp32s3", firmware="0.1.0", name="attic", rate_hz=50, channel=11)
-SECRET = "correct horse battery"
 
 
 class ResetCircuit(SimpleNamespace):
@@ -42,7 +33,7 @@ class ResetCircuit(SimpleNamespace):
     def __init__(self, loader: int) -> None:
         super().__init__(baudrate=115_200, bytesize=8, parity="N", stopbits=1, rtscts=False, xonxoff=False)
         self.cts = self.dsr = self.ri = self.cd = self.break_condition = False
-        self.runs, self.hello = "application", b""
+        self.runs = "application"
         self.starts: list[str] = []
         self.loader, self.lines = loader, {"rts": False, "dtr": False}
 
@@ -101,12 +92,8 @@ def serve(circuit: ResetCircuit) -> str:
 
 
 def _pass(connection: socket.socket, manager, circuit: ResetCircuit) -> bool:
-    """What either side says, to the other; False when the client has gone."""
-    loading = circuit.runs == "boot loader"
-    ready, _, _ = select.select([connection, *([circuit.loader] if loading else [])], [], [], HELLO_EVERY_S)
+    ready, _, _ = select.select([connection, circuit.loader], [], [])
     try:
-        if not ready and not loading:
-            connection.sendall(b"".join(manager.escape(circuit.hello)))
         if connection in ready:
             received = connection.recv(4096)
             if not received:
@@ -135,26 +122,3 @@ def test_only_a_server_that_swaps_both_lines_at_once_reaches_the_boot_loader(tmp
         tool.start()
         assert at_once.starts[-1] == "application"
         os.close(loader)
-
-
-def test_a_board_at_another_machine_is_provisioned_wholly_and_says_hello(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("EDGEHAR_WIFI_PASSWORD", SECRET)
-    build = build_directory(tmp_path / "build")
-    with MockBoard(tmp_path) as board:
-        circuit = AtOnce(os.open(board.port, os.O_RDWR | os.O_NOCTTY))
-        circuit.hello = encode_hello(HELLO)
-        port = serve(circuit)
-        settings = ["--ssid", "lab-ap", "--channel", "11", "--rate", "50", "--id", "attic"]
-        assert main(["flash", "--port", port, "--build-dir", str(build), *settings, "--erase", "--json"]) == 0
-        told = json.loads(capsys.readouterr().out)
-        assert circuit.starts[-2:] == ["boot loader", "application"]  # one reset for all of it, and the last
-        os.close(circuit.loader)
-        beside = Esptool(board.port, connect_attempts=2)  # on a cable, as it were
-        held = beside.read(beside.probe().chip, 0, 0x18000, tmp_path / "held.bin")
-    assert (told["port"], told["hello"]["id"], told["verified"]) == (port, "attic", ["md5", "read_back"])
-    assert ERASE_FLASH in board.commands
-    for offset, name in json.loads((build / "flasher_args.json").read_text())["flash_files"].items():
-        content = (build / name).read_bytes()
-        assert held[int(offset, 16) :][: len(content)] == content, name
-    settings_there = read_nvs(held[0x9000:0xF000])["edgehar"]
-    assert (settings_there["name"], settings_there["psk"]) == ("attic", SECRET)

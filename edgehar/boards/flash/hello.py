@@ -11,6 +11,7 @@ from edgehar.boards.flash.outcome import BOOT_BUTTON
 from edgehar.boards.flash.settings import Settings
 from edgehar.errors import EdgeHarError, Reason
 from edgehar.sources.serial_port import open_serial
+from edgehar.sources.uri import typed
 from edgehar.sources.usb_ports import board_ports
 from edgehar.wire.codec import FrameDecoder
 from edgehar.wire.messages import BoardFlag, Hello
@@ -130,5 +131,5 @@ def _silence(device: str, received: int, text: str, patience_s: float) -> EdgeHa
     return EdgeHarError(
         f"{device}: {received} bytes came within {patience_s:g} s, none of them a hello frame",
         reason=Reason.FORMAT,
-        hint="is this edgehar's firmware, and --console-baud its speed? look at it: edgehar doctor csi:" + device,
+        hint=f"is this edgehar's firmware, and --console-baud its speed? edgehar doctor {typed('csi', device)}",
     )

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
+import socket
+import threading
+import time
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,6 +32,14 @@ def lines(monkeypatch):
     yield os.ttyname(slave), states
     os.close(master)
     os.close(slave)
+
+
+def came(states, n):
+    """The first n of the states, once a server has been told as many."""
+    deadline_s = time.monotonic() + 30
+    while len(states) < n and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return states[:n]
 
 
 def in_reset(states):
@@ -65,3 +78,50 @@ def test_a_port_without_such_lines_is_opened_all_the_same():
     restart_board(os.ttyname(slave))
     os.close(master)
     os.close(slave)
+
+
+@pytest.fixture
+def network():
+    """(URL, states): an RFC 2217 server, and every (DTR, RTS) that it was told, from (1, 1) on."""
+    rfc2217 = pytest.importorskip("serial.rfc2217", reason="needs pyserial: pip install pyserial")
+    states = [(True, True)]
+
+    class Port(SimpleNamespace):
+        dtr = property(lambda self: states[-1][0], lambda self, on: states.append((bool(on), states[-1][1])))
+        rts = property(lambda self: states[-1][1], lambda self, on: states.append((states[-1][0], bool(on))))
+
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def connections():
+        while True:
+            with contextlib.suppress(OSError):
+                connection, _ = listener.accept()
+                port = Port(
+                    baudrate=9600, bytesize=8, parity="N", stopbits=1, rtscts=False, xonxoff=False, break_condition=0
+                )
+                port.cts = port.dsr = port.ri = port.cd = False
+                port.reset_input_buffer = port.reset_output_buffer = lambda: None
+                manager = rfc2217.PortManager(port, SimpleNamespace(write=connection.sendall))
+                while received := connection.recv(4096):
+                    for _ in manager.filter(received):
+                        pass
+                connection.close()
+
+    threading.Thread(target=connections, daemon=True).start()
+    yield f"rfc2217://127.0.0.1:{listener.getsockname()[1]}?ign_set_control", states
+    listener.close()
+
+
+def test_opening_over_a_network_tells_the_server_of_no_line(network):
+    device, states = network
+    with open_serial(device, 115_200) as port:
+        port.rts = False  # later on it is told
+        assert came(states, 2) == [(True, True), (True, False)]
+
+
+def test_restarting_over_a_network_resets_once_and_lets_the_application_start(network):
+    device, states = network
+    restart_board(device)
+    held = in_reset(came(states, 4))
+    assert sum(after and not before for before, after in pairwise(held)) == 1
+    assert states[-1] == (False, False)

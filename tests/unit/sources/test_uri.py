@@ -4,6 +4,7 @@ import pytest
 
 from edgehar.errors import Reason, UsageError
 from edgehar.sources import SourceUri, open_source
+from edgehar.sources.uri import typed
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,13 @@ from edgehar.sources import SourceUri, open_source
 def test_address_is_split_at_the_first_colon_and_percent_decoded(text, name, scheme, locator, query):
     uri = SourceUri.parse(text)
     assert (uri.name, uri.scheme, uri.locator, dict(uri.query)) == (name, scheme, locator, query)
+
+
+@pytest.mark.parametrize("locator", ["/dev/ttyACM0", "rfc2217://attic:4000?ign_set_control", "100%", "a&b=c d"])
+def test_an_address_is_written_as_it_is_read(locator):
+    uri = SourceUri.parse(typed("csi", locator) + "?baud=115200")
+    assert (uri.scheme, uri.locator, dict(uri.query)) == ("csi", locator, {"baud": "115200"})
+    assert typed("csi", "/dev/ttyACM0") == "csi:/dev/ttyACM0"
 
 
 @pytest.mark.parametrize("text", ["walk.mcap", ":imu", "virtual:imu?seed", "virtual:imu?seed=1&seed=2", "virtual:i?=3"])

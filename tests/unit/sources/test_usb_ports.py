@@ -84,6 +84,10 @@ def test_a_busy_port_is_refused_by_the_holders_name(terminal):
     check_port(terminal)
 
 
+def test_a_port_on_the_network_is_left_to_its_opening():
+    check_port("rfc2217://attic:4000?ign_set_control")
+
+
 def test_a_port_that_is_not_there_or_no_port_is_refused(tmp_path):
     with pytest.raises(MissingError) as absent:
         check_port("/dev/ttyNOPE")
