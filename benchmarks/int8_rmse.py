@@ -79,7 +79,7 @@ def measure(source: Source) -> dict[str, Any]:
     logits: dict[str, Any] = {}
     for name in (MINMAX, SEARCH):
         quantised = with_quant(source.bundle, choose(graph, calibration, "int8", name, "conv").quant)
-        content = emit_tflite(quantised, "window", "int8", entries="samples", sums="int8")  # as theirs
+        content = emit_tflite(quantised, "window", "int8", entries="samples", rounding="tflite")
         logits[name], found["bytes"] = _run(content, test), len(content)
     logits |= _oracles(source.bundle, calibration, test)
     for name, value in logits.items():

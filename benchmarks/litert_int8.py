@@ -1,10 +1,10 @@
 """int8 TFLite files beside the integer graph: `python benchmarks/litert_int8.py compress.litert_int8.MODEL... | --all`.
 
 Every bundle that `accuracy.py` and `fusion.py` trained for the model's row is quantised to int8 on windows of its
-training people; its whole-window file then runs its golden windows in LiteRT, with the blocks' sums in float32 (as
-exported; `value`) and in int8 (as for chips). Percent of labels, of every head, that are the integer graph's, and in
-how many bundles they reach the share that `edgehar verify` asks for. `cpu_ratio`: processor time, float32 over int8
-sums. Figures of a bundle are cached in build/compress. Rows go to results/compress.jsonl.
+training people; its whole-window file then runs its golden windows in LiteRT, rounded exactly (as exported; `value`)
+and as TFLite does (as for chips). Percent of labels, of every head, that are the integer graph's, and in how many
+bundles they reach the share that `edgehar verify` asks for. `cpu_ratio`: processor time, exact over TFLite's. Figures
+of a bundle are cached in build/compress. Rows go to results/compress.jsonl.
 """
 
 from __future__ import annotations
@@ -33,18 +33,24 @@ from edgehar.compress.steps import Context
 from edgehar.datasets.dataset import Dataset
 from edgehar.errors import MissingError, Reason
 from edgehar.evaluate.metrics import mean_std
-from edgehar.export.tflite.emit import SUMS, emit_tflite
+from edgehar.export.tflite.emit import ROUNDINGS, emit_tflite
 from edgehar.runtimes.litert import open_interpreter
 from edgehar.runtimes.lowered import graph_of
 from edgehar.runtimes.tflite_file import SIGNATURE_SAMPLES
 from edgehar.types import FloatArray
 from edgehar.verify.rules import AGREEMENT
 
-BASES = {"cnn": "acc.uci_har6.cnn", "csieffnet": "acc.fition6.csieffnet.person", "fusion": "fusion.dsads"}
+BASES = {
+    "cnn": "acc.uci_har6.cnn",
+    "csieffnet": "acc.fition6.csieffnet.person",
+    "fastgrnn": "acc.uci_har6.fastgrnn",
+    "fusion": "fusion.dsads",
+    "gru": "acc.uci_har6.gru",
+}
 CALIBRATION = 512
 ROUNDS = 5
 """Of the golden windows through both files in turn; the quickest counts."""
-GENERATION = 1
+GENERATION = 2
 """Part of every cache key: raise it when a change of the quantiser or the emitter changes results."""
 
 
@@ -78,9 +84,9 @@ def row_of(model: str, arguments: argparse.Namespace) -> Row:
     """The row of one model family."""
     plan = load_plan(BASES[model])
     found = [measured(job) for job in jobs_of(plan, arguments)]
-    agree = {sums: [run[sums] for run in found] for sums in SUMS}
-    enough = {sums: sum(share >= 100 * AGREEMENT for share in shares) for sums, shares in agree.items()}
-    summary = mean_std(agree["float32"])
+    agree = {how: [run[how] for run in found] for how in ROUNDINGS}
+    enough = {how: sum(share >= 100 * AGREEMENT for share in shares) for how, shares in agree.items()}
+    summary = mean_std(agree["exact"])
     return Row(
         id=f"compress.litert_int8.{model}",
         value=summary["mean"],
@@ -90,11 +96,11 @@ def row_of(model: str, arguments: argparse.Namespace) -> Row:
         command=f"python benchmarks/litert_int8.py compress.litert_int8.{model}",
         bundle_sha256=found[0]["sha256"],
         extras={
-            "worst": min(agree["float32"]),
-            "enough": enough["float32"],
-            "int8_sums": mean_std(agree["int8"])["mean"],
-            "int8_sums_worst": min(agree["int8"]),
-            "int8_sums_enough": enough["int8"],
+            "worst": min(agree["exact"]),
+            "enough": enough["exact"],
+            "tflite": mean_std(agree["tflite"])["mean"],
+            "tflite_worst": min(agree["tflite"]),
+            "tflite_enough": enough["tflite"],
             "cpu_ratio": round(float(np.median([run["cpu_ratio"] for run in found])), 2),
             "windows": sum(run["windows"] for run in found),
             "title": plan.task.title,
@@ -131,20 +137,20 @@ def measured(job: Job) -> dict[str, Any]:
 
 
 def compared(bundle: Bundle) -> dict[str, Any]:
-    """Percent of the golden windows' labels that are the integer graph's, for both kinds of sums; processor time."""
+    """Percent of the golden windows' labels that are the integer graph's, for both roundings; processor time."""
     x, golden = bundle.golden["x"], bundle.golden["logits"]
-    files = {s: emit_tflite(bundle, "window", "int8", entries="samples", sums=s) for s in SUMS}
-    runs = {sums: open_interpreter(content).get_signature_runner(SIGNATURE_SAMPLES) for sums, content in files.items()}
+    files = {how: emit_tflite(bundle, "window", "int8", entries="samples", rounding=how) for how in ROUNDINGS}
+    runs = {how: open_interpreter(content).get_signature_runner(SIGNATURE_SAMPLES) for how, content in files.items()}
     right = labels_of(golden, bundle)
     shares: dict[str, float] = {}
-    seconds = dict.fromkeys(SUMS, np.inf)
+    seconds = dict.fromkeys(ROUNDINGS, np.inf)
     for _ in range(ROUNDS):
-        for sums, run in runs.items():
+        for how, run in runs.items():
             began = time.thread_time()
             logits = np.concatenate([run(x=window)["logits"] for window in x])
-            seconds[sums] = min(seconds[sums], time.thread_time() - began)
-            shares[sums] = round(100 * float((labels_of(logits, bundle) == right).mean()), 3)
-    return {**shares, "cpu_ratio": seconds["float32"] / seconds["int8"], "windows": len(x)}
+            seconds[how] = min(seconds[how], time.thread_time() - began)
+            shares[how] = round(100 * float((labels_of(logits, bundle) == right).mean()), 3)
+    return {**shares, "cpu_ratio": seconds["exact"] / seconds["tflite"], "windows": len(x)}
 
 
 def labels_of(logits: FloatArray, bundle: Bundle) -> Any:

@@ -20,8 +20,11 @@ def _file(bundle: Bundle, kind: str, form: str) -> bytes:
     if kind == "torchscript":
         return _traced(bundle)
     from edgehar.export.tflite.emit import emit_tflite
+    from edgehar.runtimes.lowered import graph_of
 
-    return emit_tflite(bundle, form, dtype_of(bundle), entries="samples", sums="int8")  # a peer at its quickest
+    # A peer at its quickest: exact rounding costs a convnet time, and saves some in a gated model.
+    rounding = "exact" if graph_of(bundle).states else "tflite"
+    return emit_tflite(bundle, form, dtype_of(bundle), entries="samples", rounding=rounding)
 
 
 def _traced(bundle: Bundle) -> bytes:

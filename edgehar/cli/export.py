@@ -23,11 +23,8 @@ def export(
         str, typer.Option(help="float32, dynamic, int8, int8x16, or auto: what the bundle is quantised to.")
     ] = "auto",
     form: Annotated[str, typer.Option(help="Of TFLite and ONNX files: window, step or both.")] = "both",
-    sums: Annotated[
-        str,
-        typer.Option(
-            help="How int8 TFLite files of residual convnets add: float32 as the bundle, int8 quicker, auto by board."
-        ),
+    rounding: Annotated[
+        str, typer.Option(help="Of int8 TFLite files: exact, as the bundle; tflite, as its operators; auto, by board.")
     ] = "auto",
     csi_layout: Annotated[
         str, typer.Option(help="LAYOUT[:FIELD] of a receiver's frames: how its firmware feeds them into the C module.")
@@ -48,7 +45,7 @@ def export(
                 board=board,
                 dtype=dtype,
                 form=form,
-                sums=sums,
+                rounding=rounding,
                 csi_layout=csi_layout,
                 force=force,
                 progress=report,

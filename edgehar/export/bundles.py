@@ -40,7 +40,7 @@ def export_bundle(
     board: str = "",
     dtype: str = AUTO,
     form: str = BOTH,
-    sums: str = AUTO,
+    rounding: str = AUTO,
     csi_layout: str = "",
     force: bool = False,
     progress: Progress | None = None,
@@ -51,8 +51,8 @@ def export_bundle(
 
     dtype   "auto": the integers of a quantised bundle where a target has them, else "dynamic"; float32 of a float one
     form    of TFLite and ONNX files: "window", "step", or "both": those that the model has and the board has room for
-    sums    how an int8 TFLite file of a residual convnet adds a block's input: "float32", rounded once as the integer
-            graph does; "int8", quicker, rounded twice; "auto": int8 for a microcontroller, else float32
+    rounding    of the integers in an int8 TFLite file: "exact" as in the bundle, "tflite" as TFLite's own operators do;
+            "auto": tflite for a microcontroller, else exact
     csi_layout  "LAYOUT" or "LAYOUT:FIELD" of the frames that a receiver hears (docs/csi.md): c/eh_csi_input.h then
             tells the firmware how to feed them into the C module
 
@@ -61,10 +61,10 @@ def export_bundle(
     """
     path, place = Path(bundle), Path(out)
     on = find_board(board) if board else None
-    wanted = check_choices(targets, on, dtype, form, sums)
+    wanted = check_choices(targets, on, dtype, form, rounding)
     opened = open_bundle(path)
     check_place(place, force=force)
-    made, gaps = _emit(requests_for(opened, path, wanted, on, dtype, form, sums), on, path, progress)
+    made, gaps = _emit(requests_for(opened, path, wanted, on, dtype, form, rounding), on, path, progress)
 
     files = {name: content for _, emitted in made for name, content in emitted.files.items()}
     files[f"{stem_of(path)}.edgehar"] = path.read_bytes()
@@ -136,7 +136,7 @@ def _export(request: Request, emitted: Emitted) -> dict[str, Any]:
         "target": request.target,
         "form": emitted.form,
         "dtype": request.dtype,
-        **({"sums": request.sums} if request.has_sums else {}),
+        **({"rounding": request.rounding} if request.has_rounding else {}),
         "files": sorted(emitted.files),
         "channels": list(emitted.channels),
         "preprocess_inside": list(emitted.inside),

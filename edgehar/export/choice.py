@@ -11,7 +11,7 @@ from edgehar.boards.fit import check_fit
 from edgehar.bundle import Bundle
 from edgehar.errors import InputError, Reason, UsageError
 from edgehar.export.stream import plan_stream
-from edgehar.export.targets import DYNAMIC, EMITTERS, FLOAT32, INT8, STEP, WINDOW, Request, dtypes_of, forms_of
+from edgehar.export.targets import DYNAMIC, EMITTERS, EXACT, FLOAT32, STEP, TFLITE, WINDOW, Request, dtypes_of, forms_of
 from edgehar.graph.graph import Graph
 from edgehar.registry import resolve
 from edgehar.runtimes.lowered import graph_of
@@ -19,15 +19,15 @@ from edgehar.runtimes.lowered import graph_of
 AUTO, BOTH = "auto", "both"
 DTYPES = (AUTO, "float32", "dynamic", "int8", "int8x16")
 FORMS = (BOTH, WINDOW, STEP)
-SUMS = (AUTO, "float32", "int8")
+ROUNDINGS = (AUTO, EXACT, TFLITE)
 
 
-def check_choices(targets: Sequence[str], on: Board | None, dtype: str, form: str, sums: str = AUTO) -> list[str]:
+def check_choices(targets: Sequence[str], on: Board | None, dtype: str, form: str, rounding: str = AUTO) -> list[str]:
     """The formats to write, those of EMITTERS first and in its order. Raises UsageError for an unknown name.
 
     Without `targets`: all that the board runs, or all there are.
     """
-    for what, value, allowed in (("dtype", dtype, DTYPES), ("form", form, FORMS), ("kind of sums", sums, SUMS)):
+    for what, value, allowed in (("dtype", dtype, DTYPES), ("form", form, FORMS), ("rounding", rounding, ROUNDINGS)):
         if value not in allowed:
             raise UsageError(
                 f"no {what} is called '{value}'",
@@ -48,11 +48,11 @@ def check_choices(targets: Sequence[str], on: Board | None, dtype: str, form: st
 
 
 def requests_for(
-    bundle: Bundle, path: Path, targets: Sequence[str], on: Board | None, dtype: str, form: str, sums: str = AUTO
+    bundle: Bundle, path: Path, targets: Sequence[str], on: Board | None, dtype: str, form: str, rounding: str = AUTO
 ) -> list[Request]:
-    """One request for every file to write, in order. Raises UsageError for integers and sums that it has not.
+    """One request for every file to write, in order. Raises UsageError for integers and roundings that it has not.
 
-    A chip gets sums in int8: tflite-micro would keep the weights that float32 sums unpack in RAM.
+    A chip gets TFLite's own rounding: tflite-micro would keep the weights that exact rounding unpacks in RAM.
     """
     graph = graph_of(bundle)
     _check_scheme(bundle, dtype, path)
@@ -65,13 +65,13 @@ def requests_for(
         there = forms_of(target, graph)
         # A form that was asked for by name goes to the emitter, which refuses it by name.
         forms = there if form == BOTH or WINDOW not in there else (form,)
-        how = sums if sums != AUTO else INT8 if small else FLOAT32
+        how = rounding if rounding != AUTO else TFLITE if small else EXACT
         requests += [Request(target, bundle, graph, stem_of(path), made, chosen, small, how) for made in forms]
-    if sums != AUTO and not any(request.has_sums for request in requests):
+    if rounding != AUTO and not any(request.has_rounding for request in requests):
         raise UsageError(
-            f"no file of this export has sums to be in {sums}: only int8 TFLite files of residual convnets do",
+            f"no file of this export can be rounded '{rounding}': only int8 TFLite ones of gated and residual models",
             reason=Reason.VALUE,
-            hint="leave --sums out; or give --target tflite, and a bundle that was quantised to int8",
+            hint="leave --rounding out; or give --target tflite, and a bundle that was quantised to int8",
         )
     return requests
 

@@ -9,7 +9,7 @@ from typing import Any
 from edgehar.export.stream import plan_stream
 from edgehar.graph.convplan import plan_convnet
 from edgehar.graph.graph import Graph
-from edgehar.graph.ops import TENSOR_X, Conv, Linear, Op
+from edgehar.graph.ops import TENSOR_X, Conv, GatedUpdate, GruUpdate, Linear, Op
 
 BYTES = {"float32": 4, "dynamic": 4, "int8": 1, "int8x16": 2}
 """Of one value in a tensor between operations, and in a state."""
@@ -49,18 +49,28 @@ def step_ram_bytes(graph: Graph, channels: int, dtype: str) -> int:
     return INTERPRETER_BYTES + FLOAT_BYTES * samples * (channels + graph.inputs) + BYTES[dtype] * values
 
 
-def has_sums(graph: Graph) -> bool:
-    """Whether a convnet's blocks add their input to what they computed."""
-    return any(isinstance(op, Conv) and op.skip for op in graph.step)
+def has_rounding(graph: Graph, dtype: str) -> bool:
+    """Whether a TFLite file's integers can be rounded in two ways: in gates, and in a residual block's sum."""
+    return dtype == "int8" and any(isinstance(op, GatedUpdate | GruUpdate) or _ends_block(op) for op in graph.step)
 
 
-def float_sums_bytes(graph: Graph) -> int:
-    """What sums in float32 add to an int8 file's memory: their kernels, unpacked for good, and one block's columns."""
+def exact_bytes(graph: Graph) -> int:
+    """What exact rounding adds to an int8 file's memory: weights unpacked for good, float32 tensors of a step or block.
+
+    Between its operations a gated step keeps about a dozen vectors of the state's size.
+    """
+    if graph.states:
+        linear = [term.w.value.size for op in (*graph.step, *graph.head) if isinstance(op, Linear) for term in op.terms]
+        return FLOAT_BYTES * (sum(linear) + 12 * sum(graph.sizes[op.out] for op in graph.step))
     columns = _columns(graph)
-    ends = [op for op in graph.step if isinstance(op, Conv) and op.skip]
+    ends = [op for op in graph.step if isinstance(op, Conv) and _ends_block(op)]
     kernels = sum(op.w.value.size for op in ends)
     blocks = [columns[op.x] * graph.sizes[op.x] + 3 * columns[op.out] * graph.sizes[op.out] for op in ends]
     return FLOAT_BYTES * (kernels + max(blocks, default=0))
+
+
+def _ends_block(op: Op) -> bool:
+    return isinstance(op, Conv) and bool(op.skip)
 
 
 def _kept(columns: int, fresh: int) -> int:

@@ -8,13 +8,14 @@ from typing import Any
 
 from edgehar.bundle import Bundle
 from edgehar.errors import MissingError, Reason, UsageError
-from edgehar.export.memory import float_sums_bytes, has_sums, step_ram_bytes, stream_ram_bytes, window_ram_bytes
+from edgehar.export.memory import exact_bytes, has_rounding, step_ram_bytes, stream_ram_bytes, window_ram_bytes
 from edgehar.export.preprocess import entry_of
 from edgehar.export.stream import streams
 from edgehar.graph.graph import Graph
 
 WINDOW, STEP, STREAM = "window", "step", "stream"
 FLOAT32, DYNAMIC, INT8, INT8X16 = "float32", "dynamic", "int8", "int8x16"
+EXACT, TFLITE = "exact", "tflite"
 
 EMITTERS: Mapping[str, str] = {
     "tflite": "edgehar.export.targets:tflite_files",
@@ -32,7 +33,7 @@ WEIGHT_BYTES = {FLOAT32: 4, DYNAMIC: 1, INT8: 1, INT8X16: 1}
 class Request:
     """What an emitter is asked for; `name` starts the names of its files. `small`: without what a chip never uses.
 
-    `sums`: how an int8 TFLite file of a convnet adds a block's input, "float32" or "int8".
+    `rounding`: of the integers in a TFLite file, "exact" or "tflite", where `has_rounding`.
     """
 
     target: str
@@ -42,12 +43,12 @@ class Request:
     form: str
     dtype: str
     small: bool = False
-    sums: str = FLOAT32
+    rounding: str = EXACT
 
     @property
-    def has_sums(self) -> bool:
-        """Whether `sums` makes a difference."""
-        return (self.target, self.dtype) == ("tflite", INT8) and has_sums(self.graph)
+    def has_rounding(self) -> bool:
+        """Whether `rounding` makes a difference."""
+        return self.target == "tflite" and has_rounding(self.graph, self.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +90,16 @@ def tflite_files(request: Request) -> Emitted:
     """NAME.tflite or NAME.step.tflite; for a chip with its first entry only, which is all that tflite-micro knows."""
     emit_tflite = _import("edgehar.export.tflite.emit", "flatbuffers").emit_tflite
     entries = "channels" if request.small else "both"
-    content: bytes = emit_tflite(request.bundle, request.form, request.dtype, entries=entries, sums=request.sums)
+    content: bytes = emit_tflite(
+        request.bundle, request.form, request.dtype, entries=entries, rounding=request.rounding
+    )
     support = _import("edgehar.export.tflite.support", "flatbuffers")
     not_in = {
         cell.runtime: reason
         for cell, reason in support.UNSUPPORTED.items()
         if (cell.family, cell.dtype, cell.form) == (request.graph.family, request.dtype, request.form)
     }
-    unpacked = float_sums_bytes(request.graph) if request.has_sums and request.sums == FLOAT32 else 0
+    unpacked = exact_bytes(request.graph) if request.has_rounding and request.rounding == EXACT else 0
     return _one_file(request, "tflite", content, not_in, unpacked)
 
 

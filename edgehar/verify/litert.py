@@ -37,7 +37,7 @@ class LitertTarget(FileTarget):
     def emit(self, form: str, like: Mapping[str, Any] | None = None) -> bytes:
         from edgehar.export.tflite.emit import emit_tflite
 
-        return emit_tflite(self.subject.bundle, form, self.dtype, sums=sums_of(like))
+        return emit_tflite(self.subject.bundle, form, self.dtype, rounding=rounding_of(like))
 
     def open(self, path: Path) -> Runtime:
         try:
@@ -71,12 +71,12 @@ class LitertTarget(FileTarget):
         told = None
         if self.subject.exported is not None:
             told = self.describe(self.window_file.read_bytes(), str(self.window_file))
-        return trace_file(self.subject.graph, x, _interpreter, float_sums=sums_of(told) == "float32")
+        return trace_file(self.subject.graph, x, _interpreter, exact=rounding_of(told) == "exact")
 
 
-def sums_of(told: Mapping[str, Any] | None) -> str:
-    """How a fresh file, or the one that says this about itself, adds a block's input; int8 before files said so."""
-    return "float32" if told is None else str(told.get("sums", "int8"))
+def rounding_of(told: Mapping[str, Any] | None) -> str:
+    """Of a fresh file, or of one that says this about itself; TFLite's own before files said so."""
+    return "exact" if told is None else str(told.get("rounding", "tflite"))
 
 
 def _interpreter(content: bytes) -> Any:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgehar.export.tflite.builder import Builder
 from edgehar.export.tflite.floats import FloatEmitter
 from edgehar.export.tflite.form import INPUT_SAMPLES, Door, Emitter, step_form, window_form
-from edgehar.export.tflite.integers import IntEmitter
+from edgehar.export.tflite.integers import int_emitter
 from edgehar.export.tflite.writer import write_tflite
 from edgehar.graph.graph import Graph, IntGraph
 from edgehar.graph.intops import IntLif, IntMean
@@ -24,9 +24,9 @@ from edgehar.verify.target import Trace
 
 
 def trace_file(
-    graph: Graph | IntGraph, x: FloatArray, interpreter: Callable[[bytes], Any], *, float_sums: bool = True
+    graph: Graph | IntGraph, x: FloatArray, interpreter: Callable[[bytes], Any], *, exact: bool = True
 ) -> Trace:
-    """{tensor: [steps, n]} of window x [window, inputs], in the graph's own units; `float_sums` as in `FixedPoint`.
+    """{tensor: [steps, n]} of window x [window, inputs], in the graph's own units; `exact` as in `int_emitter`.
 
     Integers that the file holds in units of its own are left out: drives, and what is affine in the graph.
     """
@@ -34,7 +34,7 @@ def trace_file(
 
     def make(b: Builder) -> Emitter:
         if isinstance(graph, IntGraph):
-            emitter: Emitter = IntEmitter(b, graph, float_sums=float_sums)
+            emitter: Emitter = int_emitter(b, graph, exact=exact)
         else:
             emitter = FloatEmitter(b, dynamic=False)
         made.append((b, emitter))

@@ -8,12 +8,12 @@ from edgehar.archive import encode_json
 from edgehar.bundle import Bundle
 from edgehar.errors import MissingError, Reason, UsageError
 from edgehar.export.description import describe
-from edgehar.export.memory import has_sums
+from edgehar.export.memory import has_rounding
 from edgehar.export.preprocess import Entry, entry_of
 from edgehar.export.tflite.builder import Builder
 from edgehar.export.tflite.floats import FloatEmitter
 from edgehar.export.tflite.form import INPUT_CHANNELS, INPUT_SAMPLES, Door, Emitter, step_form, window_form
-from edgehar.export.tflite.integers import IntEmitter
+from edgehar.export.tflite.integers import int_emitter
 from edgehar.export.tflite.model import Signature, Subgraph
 from edgehar.export.tflite.stream import stream_form
 from edgehar.graph.graph import Graph, IntGraph
@@ -25,7 +25,7 @@ from edgehar.runtimes.tflite_file import SIGNATURE_CHANNELS, SIGNATURE_SAMPLES
 FORMS = ("step", "window")
 SCHEMES = ("int8", "int8x16")
 DTYPES = ("float32", "dynamic", *SCHEMES)
-SUMS = ("float32", "int8")
+ROUNDINGS = ("exact", "tflite")
 
 
 def emit_tflite(
@@ -34,7 +34,7 @@ def emit_tflite(
     dtype: str = "float32",
     *,
     entries: str = "both",
-    sums: str = "float32",
+    rounding: str = "exact",
 ) -> bytes:
     """A TFLite file that needs nothing but an interpreter.
 
@@ -44,8 +44,9 @@ def emit_tflite(
             weights, states and columns of that width, with the integers of `edgehar.graph.quantise`
     entries signature `serving_default` takes float32 channels in physical units, `samples` what the preprocessing made
             of them; "both", or only "channels" or "samples" (smaller; tflite-micro knows the first only)
-    sums    how an int8 convnet adds a block's input to what the block computed: "float32", with the integer graph's one
-            rounding; "int8", with two, which moves labels that are close, but needs no float32 columns and weights
+    rounding    of int8 files of gated and residual models: "exact" as in the integer graph, by float32 that holds its
+            integers; "tflite" as TFLite's integer operators round, which moves labels that are close, but needs no
+            float32 tensors and unpacked weights
 
     Filters with a memory stay outside: then the channels are those behind the last of them, which the metadata
     `edgehar` (JSON) lists as `preprocess_outside`. Raises UsageError for what a bundle has no file of.
@@ -53,7 +54,7 @@ def emit_tflite(
     _check(form, FORMS, "form")
     _check(dtype, DTYPES, "dtype")
     _check(entries, ("both", "channels", "samples"), "entries")
-    _check(sums, SUMS, "sums")
+    _check(rounding, ROUNDINGS, "rounding")
     graph = graph_of(bundle)
     entry = entry_of(graph.preprocess, graph.channels)
     build = window_form if form == "window" else step_form if graph.states else stream_form
@@ -61,15 +62,15 @@ def emit_tflite(
 
     def make(b: Builder) -> Emitter:
         if isinstance(run, IntGraph):
-            return IntEmitter(b, run, float_sums=sums == "float32")
+            return int_emitter(b, run, exact=rounding == "exact")
         return FloatEmitter(b, dynamic=dtype == "dynamic")
 
     subgraphs, signatures = build(run, make, _doors(entry, entries))
     if not entry.inside:
         signatures = _both_names(signatures, entries)
     described = describe(bundle, entry, form, dtype)
-    if dtype == "int8" and has_sums(graph):
-        described["sums"] = sums
+    if has_rounding(graph, dtype):
+        described["rounding"] = rounding
     metadata = {METADATA: encode_json(described)}
     return _written(subgraphs, signatures, metadata)
 

@@ -9,7 +9,9 @@ import numpy as np
 
 from edgehar.export.operations import emit_of
 from edgehar.export.tflite.builder import INT32, Builder
+from edgehar.export.tflite.exact import ExactEmitter, rounds_gates
 from edgehar.export.tflite.fixedpoint import FixedPoint
+from edgehar.export.tflite.form import Emitter
 from edgehar.export.tflite.intconvs import emit_conv, emit_mean
 from edgehar.export.tflite.intgates import emit_gated, emit_gru
 from edgehar.export.tflite.intlinear import emit_linear
@@ -31,10 +33,17 @@ from edgehar.graph.intops import (
 from edgehar.graph.ops import TENSOR_X
 
 
+def int_emitter(b: Builder, graph: IntGraph, *, exact: bool) -> Emitter:
+    """What emits this graph into b; `exact`: rounding as the graph does where that takes float32."""
+    if exact and rounds_gates(graph):
+        return ExactEmitter(b, graph)
+    return IntEmitter(b, graph, float_sums=exact)
+
+
 class IntEmitter:
     """`form.Emitter` for integers; `float_sums` as in `FixedPoint`."""
 
-    def __init__(self, b: Builder, graph: IntGraph, *, float_sums: bool = True) -> None:
+    def __init__(self, b: Builder, graph: IntGraph, *, float_sums: bool) -> None:
         self.tensors: dict[str, str] = {}
         self._fixed = FixedPoint(b, self.tensors, graph, float_sums=float_sums)
         self._drives = {op.drive for op in graph.step if isinstance(op, IntLif)}

@@ -115,7 +115,7 @@ def test_compress_and_mcu_tables(modules, tmp_path):
 
 def test_table_of_int8_files_in_litert(modules, tmp_path):
     rows, readme = modules
-    extras = {"worst": 99.61, "enough": 12, "int8_sums": 98.3, "int8_sums_worst": 94.9, "int8_sums_enough": 3}
+    extras = {"worst": 99.61, "enough": 12, "tflite": 98.3, "tflite_worst": 94.9, "tflite_enough": 3}
     extras |= {"cpu_ratio": 1.2, "title": "a task", "model": "csieffnet", "base": "acc.t", "stamps": []}
     row = rows.Row("compress.litert_int8.csieffnet", 99.97, "%", 0.1, 12, "c", extras=extras)
     rows.merge_rows(tmp_path / "compress.jsonl", [row])

@@ -17,6 +17,7 @@ from edgehar.runtimes.digests import with_digests
 from edgehar.runtimes.lowered import int_graph_of
 from edgehar.runtimes.stages import stages
 from edgehar.verify.run import Result, Status, verify
+from edgehar.verify.tflite_constants import tflite_constants
 from tests.factories import random_bundle
 from tests.quantised import quantised
 
@@ -39,9 +40,9 @@ def cnn() -> Bundle:
     return integer_bundle("cnn")
 
 
-def exported(bundle: Bundle, target: str, tmp_path: Path) -> Path:
+def exported(bundle: Bundle, target: str, tmp_path: Path, rounding: str = "auto") -> Path:
     save_bundle(bundle, tmp_path / "model.edgehar")
-    export_bundle(tmp_path / "model.edgehar", tmp_path / "out", targets=[target])
+    export_bundle(tmp_path / "model.edgehar", tmp_path / "out", targets=[target], rounding=rounding)
     return tmp_path / "out"
 
 
@@ -114,11 +115,29 @@ def test_tflite_weight(fastgrnn: Bundle, tmp_path: Path) -> None:
 def test_tflite_scale(fastgrnn: Bundle, tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert")
     directory = exported(fastgrnn, "tflite", tmp_path)
-    scale = np.float32(fastgrnn_scale(fastgrnn)).tobytes()
+    change(directory / "model.tflite", lambda raw: flip(raw, stored(raw, "body/U.multiplier"), 2))
+    result = run(fastgrnn, "litert", directory)
+    assert result.status is Status.FAIL
+    assert any("constant 'body/U.multiplier'" in line for line in result.detail), result
+
+
+def test_tflite_scale_of_its_own_rounding(fastgrnn: Bundle, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    directory = exported(fastgrnn, "tflite", tmp_path, rounding="tflite")
+    scale = np.float32(np.abs(fastgrnn.weights["U"]).max() / 127).tobytes()
     change(directory / "model.tflite", lambda raw: flip(raw, scale, 2))
     result = run(fastgrnn, "litert", directory)
     assert result.status is Status.FAIL
     assert any("constant 'scale of body/U" in line for line in result.detail), result
+
+
+def test_tflite_table_entry(fastgrnn: Bundle, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    directory = exported(fastgrnn, "tflite", tmp_path)
+    change(directory / "model.tflite", lambda raw: flip(raw, stored(raw, "body/tanh_table"), 4 * 30 + 2))
+    result = run(fastgrnn, "litert", directory)
+    assert result.status is Status.FAIL
+    assert any("constant 'body/tanh_table' element 30" in line for line in result.detail), result
 
 
 def test_tflite_of_another_model(fastgrnn: Bundle, tmp_path: Path) -> None:
@@ -133,14 +152,14 @@ def test_tflite_of_another_model(fastgrnn: Bundle, tmp_path: Path) -> None:
 def test_tflite_step_file(fastgrnn: Bundle, tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert")
     directory = exported(fastgrnn, "tflite", tmp_path)
-    change(directory / "model.step.tflite", lambda raw: flip(raw, np.float32(fastgrnn_scale(fastgrnn)).tobytes(), 2))
+    change(directory / "model.step.tflite", lambda raw: flip(raw, stored(raw, "samples/U.multiplier"), 2))
     result = run(fastgrnn, "litert", directory)
     assert result.status is Status.FAIL
-    assert any("model.step.tflite: constant 'scale of samples/U" in line for line in result.detail), result
+    assert any("model.step.tflite: constant 'samples/U.multiplier'" in line for line in result.detail), result
 
 
-def fastgrnn_scale(bundle: Bundle) -> float:
-    return float(np.abs(bundle.weights["U"]).max() / 127)
+def stored(raw: bytes, name: str) -> bytes:
+    return tflite_constants(raw, "file")[name].tobytes()
 
 
 def test_a_file_for_a_chip_takes_channels_only(fastgrnn: Bundle, tmp_path: Path) -> None:
