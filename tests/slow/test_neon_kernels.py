@@ -153,7 +153,7 @@ def inner_loops(objects: Path, name: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("name", ["fastgrnn", "cnn"])
 def test_tiles_keep_all_their_sums_in_registers(objects: Path, name: str) -> None:
     for tile, loop in inner_loops(objects, name).items():
-        assert not [line for line in loop if "[sp" in line or line.startswith("mov\tv")], tile
+        assert not [line for line in loop if "[sp" in line], tile
 
 
 def test_a_tall_tile_is_made_of_vector_multiply_adds(objects: Path) -> None:
