@@ -106,6 +106,8 @@ def _compress(opened: Bundle, data: Data, steps: list[Step], out: Path, how: _Ho
     from edgehar.compress.steps import compress as apply_steps
 
     with progress("compress") as report:
+        if report is not None:
+            report.say("compress")  # a calibration counts no steps
         small, reports = apply_steps(opened, data, steps, seed=how.seed, epochs=how.epochs, progress=report)
     sha256 = save_bundle(small, out)
     stamps = list(small.manifest.stamps)
@@ -143,6 +145,8 @@ def _sweep(
 
     out.mkdir(exist_ok=True)
     with progress("compress") as report:
+        if report is not None:
+            report.say("compress")
         start = apply_steps(opened, data, before, seed=how.seed, epochs=how.epochs)[0] if before else opened
         points = sweep(
             start,

@@ -56,10 +56,12 @@ def evaluate(
             runtime=runtime,
             progress=report,
         )
-    if forest and without:
-        told["forest"] = {"absent": "it would hear the sensors that are lost"}
-    elif forest:
-        told["forest"] = _forest(opened, cut_by or source, told["subjects"])
+        if forest and without:
+            told["forest"] = {"absent": "it would hear the sensors that are lost"}
+        elif forest:
+            if report is not None:
+                report.say("random forest")
+            told["forest"] = _forest(opened, cut_by or source, told["subjects"])
     typer.echo(json.dumps(told) if as_json else _text(told))
     if plot is not None:
         from edgehar.evaluate.report import plot_confusion

@@ -175,6 +175,7 @@ def _reporting(config: RunConfig) -> Iterator[Reporter]:
                 report(before + record.epoch + 1, folds * config.seeds * epochs)
 
             reporter.epoch = epoch
+            reporter.began = report.say
         yield reporter
 
 

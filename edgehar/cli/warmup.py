@@ -24,13 +24,18 @@ def warmup(
     from dataclasses import asdict
 
     from edgehar.bundle import open_bundle
+    from edgehar.cli.progress import progress
     from edgehar.demo import BUNDLE
     from edgehar.warmup import warm_c, warm_numba
 
     told = []
     for path in bundles or [BUNDLE]:
         opened = open_bundle(path)
-        for made in (warm_numba(opened), warm_c(opened)):
+        with progress("compile") as report:
+            if report is not None:
+                report.say(f"compile {path.name}")
+            compiled = (warm_numba(opened), warm_c(opened))
+        for made in compiled:
             if made is not None:
                 told.append({"bundle": str(path), **asdict(made)})
                 if not as_json:

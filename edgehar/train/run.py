@@ -41,8 +41,9 @@ CHECKPOINT = "checkpoint.safetensors"
 
 @dataclass(slots=True)
 class Reporter:
-    """What a run tells while it works; both do nothing by default."""
+    """What a run tells while it works; nothing by default. `began`: something that takes long and has no steps."""
 
+    began: Callable[[str], None] = field(default=lambda _what: None)
     epoch: Callable[[int, int, Epoch], None] = field(default=lambda _fold, _seed, _epoch: None)
     finished: Callable[[str, Mapping[str, Any]], None] = field(default=lambda _what, _result: None)
 
@@ -78,6 +79,7 @@ def execute(config: RunConfig, out: Path, reporter: Reporter | None = None) -> d
     """Train what is not trained yet; returns what evaluation.json holds."""
     reporter = reporter or Reporter()
     dataset = Dataset.open(config.dataset)
+    reporter.began("cut windows")
     windows = load_windows(config, dataset)
     split = choose_split(config, dataset)
     sensor = SensorStream.of(dataset, UniformStream.of(dataset, config.rate_hz, config.sensors))
@@ -95,6 +97,7 @@ def execute(config: RunConfig, out: Path, reporter: Reporter | None = None) -> d
             runs.append(_cached(folder / "result.json", partial(job.train, parts, reporter)))
             (folder / CHECKPOINT).unlink(missing_ok=True)
             reporter.finished(f"{config.model} fold {number} seed {seed}", runs[-1])
+        reporter.began(f"random forest, fold {number}")
         forest = _cached(out / f"fold{number}" / "forest.json", partial(train_forest, whole, seed=0))
         forests.append({"fold": number, "test": forest})
         reporter.finished(f"forest fold {number}", forests[-1])
