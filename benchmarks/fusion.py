@@ -26,7 +26,7 @@ from edgehar.evaluate.metrics import mean_std
 FUSION = "fusion.dsads"
 LOST = {"wrist": "leg", "leg": "wrist"}
 """A lost sensor -> the one whose lone head speaks then."""
-PEERS = ("wrist_lost.cnn", "leg_lost.cnn", "both.rf", "wrist_lost.rf", "leg_lost.rf", "both.cnn")
+PEERS = ("wrist_lost.cnn", "leg_lost.cnn", "both.cnn", "both.rf", "wrist_lost.rf", "leg_lost.rf")
 
 
 def main() -> int:
