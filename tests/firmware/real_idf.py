@@ -59,8 +59,8 @@ class Checkout:
         self.version = tuple(int(found[part]) for part in ("MAJOR", "MINOR", "PATCH"))
 
     def has(self, chip: str) -> bool:
-        """Whether this version knows the chip."""
-        return (self.components / "soc" / chip).is_dir()
+        """Whether this version knows the chip, and not only a draft of it."""
+        return (self.components / "soc" / chip / "include" / "soc" / "Kconfig.soc_caps.in").is_file()
 
     def configure(self, project: str, chip: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Write sdkconfig.h into `out`, of ESP-IDF's menus, the project's and its defaults."""
