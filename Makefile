@@ -79,6 +79,7 @@ accuracy: $(VENV)/ready
 bench: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/speed.py $(if $(L2MU),--l2mu $(L2MU))
 	$(VENV)/bin/python benchmarks/conv_floor.py
+	$(VENV)/bin/python benchmarks/fastgrnn_floor.py
 	$(VENV)/bin/python benchmarks/startup.py
 	$(VENV)/bin/python benchmarks/instructions.py
 	$(if $(DATA),$(VENV)/bin/python benchmarks/parse.py --data $(DATA) $(if $(PEERS),--peers $(PEERS)))

@@ -68,9 +68,15 @@ def main() -> None:
         merge_rows(arguments.out, _l2mu(arguments.l2mu))
 
 
-def _fastgrnn() -> list[Row]:
+def fastgrnn_bundle(**options: int) -> Bundle:
+    """FastGRNN with 80 hidden units; `options` change its shape or how many golden windows it has."""
     size = {"window": SAMPLES, "hop": SAMPLES // 8, "channels": CHANNELS, "classes": CLASSES, "hidden": HIDDEN}
-    bundle = random_bundle("fastgrnn", **size, golden_windows=64)
+    bundle: Bundle = random_bundle("fastgrnn", **{**size, "golden_windows": 64, **options})
+    return bundle
+
+
+def _fastgrnn() -> list[Row]:
+    bundle = fastgrnn_bundle()
     peers = ["litert", "ort", "torch"]
     told = measure_latency(bundle, peers, DESK, also=tuned_fastgrnn(bundle), rounds=ROUNDS)
     flop = 2 * SAMPLES * HIDDEN * (HIDDEN + CHANNELS)
@@ -91,15 +97,14 @@ def _fastgrnn() -> list[Row]:
         _ratio("speed.fastgrnn80.last_sample.vs_litert", told, "litert", LAST),
         _roofline("speed.roofline.fastgrnn80", told, flop),
         _roofline("speed.roofline.fastgrnn80.hop", told, flop_of_a_hop, HOP),
-        *_smaller_fastgrnn(size),
+        *_smaller_fastgrnn(),
         _push_over_step(bundle, told),
     ]
 
 
-def _smaller_fastgrnn(size: Mapping[str, int]) -> list[Row]:
+def _smaller_fastgrnn() -> list[Row]:
     """The same cell with fewer multiply-adds: matrices of low rank, and nine of ten 16x1 blocks of U that are zero."""
-    low = random_bundle("fastgrnn", **size, **LOW_RANK, golden_windows=64)
-    block = _with_empty_blocks(random_bundle("fastgrnn", **size, golden_windows=64))
+    low, block = fastgrnn_bundle(**LOW_RANK), _with_empty_blocks(fastgrnn_bundle())
     rows = []
     for name, bundle, extras in (("lowrank", low, LOW_RANK), ("block90", block, {"blocks_kept": BLOCKS_KEPT})):
         told = measure_latency(bundle, ["litert"], DESK, rounds=ROUNDS)
