@@ -9,7 +9,7 @@ from typing import Any
 from edgehar.export.stream import plan_stream
 from edgehar.graph.convplan import plan_convnet
 from edgehar.graph.graph import Graph
-from edgehar.graph.ops import TENSOR_X, Conv, GatedUpdate, GruUpdate, Linear, Op
+from edgehar.graph.ops import TENSOR_X, Conv, GatedUpdate, GruUpdate, Lif, Linear, Op
 
 BYTES = {"float32": 4, "dynamic": 4, "int8": 1, "int8x16": 2}
 """Of one value in a tensor between operations, and in a state."""
@@ -19,11 +19,13 @@ STREAM_BYTES = 1024
 
 INTERPRETER_BYTES = 24 * 1024
 """What an interpreter keeps about a file's tensors and nodes: tflite-micro's most, on a 64-bit machine."""
+POPULATION_BYTES = {"float32": 4608, "dynamic": 4608, "int8": 9216, "int8x16": 9216}
+"""The same for each population of a spiking model, by dtype: integers take more nodes."""
 
 
 def window_ram_bytes(graph: Graph, channels: int, dtype: str) -> int:
     """A whole window at once, as an interpreter runs it: its float32 input, and the most that lives beside it."""
-    arriving = INTERPRETER_BYTES + FLOAT_BYTES * graph.window * (channels + graph.inputs)
+    arriving = _interpreter_bytes(graph, dtype) + FLOAT_BYTES * graph.window * (channels + graph.inputs)
     width = BYTES[dtype]
     if graph.states:
         states = 2 * sum(state.size for state in graph.states)
@@ -46,7 +48,7 @@ def step_ram_bytes(graph: Graph, channels: int, dtype: str) -> int:
                 values += plan.fresh[op.out] * graph.sizes[op.out]
                 if op.skip:
                     values += _kept(plan.skips[op.out], plan.fresh[op.skip]) * graph.sizes[op.skip]
-    return INTERPRETER_BYTES + FLOAT_BYTES * samples * (channels + graph.inputs) + BYTES[dtype] * values
+    return _interpreter_bytes(graph, dtype) + FLOAT_BYTES * samples * (channels + graph.inputs) + BYTES[dtype] * values
 
 
 def has_rounding(graph: Graph, dtype: str) -> bool:
@@ -71,6 +73,11 @@ def exact_bytes(graph: Graph) -> int:
 
 def _ends_block(op: Op) -> bool:
     return isinstance(op, Conv) and bool(op.skip)
+
+
+def _interpreter_bytes(graph: Graph, dtype: str) -> int:
+    populations = sum(isinstance(op, Lif) for op in graph.step)
+    return max(INTERPRETER_BYTES, POPULATION_BYTES[dtype] * populations)
 
 
 def _kept(columns: int, fresh: int) -> int:

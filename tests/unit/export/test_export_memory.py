@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from factories import random_bundle
+from quantised import quantised
 
 from edgehar.bundle import save_bundle
 from edgehar.demo import BUNDLE
@@ -27,16 +28,31 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "cnn": ("cnn", {"hidden": 32, "window": 128, "hop": 64}),
     "dscnn": ("dscnn", {"hidden": 48}),
     "l2mu": ("l2mu", {"hidden": 64}),
+    "l2mu-synaptic": ("l2mu", {"hidden": 64, "encoder": "stacked", "neuron": "synaptic"}),
 }
 
 
+INTEGERS: dict[str, tuple[str, str]] = {
+    "fastgrnn int8": ("int8", "auto"),
+    "fastgrnn int8 exact": ("int8", "exact"),
+    "gru int8 exact": ("int8", "exact"),
+    "cnn int8": ("int8", "auto"),
+    "cnn int8 exact": ("int8", "exact"),
+    "l2mu int8": ("int8", "auto"),
+    "l2mu-synaptic int8x16": ("int8x16", "auto"),
+}
+"""Scheme and rounding of TFLite files."""
+
+
 def exported(case: str, tmp_path: Path, target: str) -> dict[str, Any]:
-    family, options = CASES[case]
+    family, options = CASES[case.split(maxsplit=1)[0]]
+    scheme, rounding = INTEGERS.get(case, ("", "auto"))
     path = BUNDLE
     if family:
         path = tmp_path / "model.edgehar"
-        save_bundle(random_bundle(family, golden_windows=1, **options), path)
-    return export_bundle(path, tmp_path / "out", targets=[target], board="stm32h743")
+        bundle = random_bundle(family, golden_windows=1, **options)
+        save_bundle(quantised(bundle, scheme) if scheme else bundle, path)
+    return export_bundle(path, tmp_path / "out", targets=[target], board="stm32h743", rounding=rounding)
 
 
 # In a process of its own: tflite-micro may take the whole process down where its arena is too small.
@@ -47,7 +63,7 @@ runtime.Interpreter.from_bytes(open(sys.argv[1], "rb").read(), arena_size=int(sy
 """
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES, *INTEGERS])
 def test_tflite_micro_runs_in_the_ram_that_is_named(case: str, tmp_path: Path) -> None:
     pytest.importorskip("flatbuffers", reason="pip install 'edgehar[export]'")
     pytest.importorskip("tflite_micro", reason="pip install --pre tflite-micro")
