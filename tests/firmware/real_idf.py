@@ -59,8 +59,9 @@ class Checkout:
         self.version = tuple(int(found[part]) for part in ("MAJOR", "MINOR", "PATCH"))
 
     def has(self, chip: str) -> bool:
-        """Whether this version knows the chip, and not only a draft of it."""
-        return (self.components / "soc" / chip / "include" / "soc" / "Kconfig.soc_caps.in").is_file()
+        """Whether this version knows the chip and its Wi-Fi: first drafts leave that out."""
+        told = self.components / "soc" / chip / "include" / "soc" / "Kconfig.soc_caps.in"
+        return told.is_file() and "SOC_WIFI_SUPPORTED" in told.read_text()
 
     def configure(self, project: str, chip: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Write sdkconfig.h into `out`, of ESP-IDF's menus, the project's and its defaults."""
