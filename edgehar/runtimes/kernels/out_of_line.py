@@ -26,8 +26,8 @@ def call_out_of_line(builder: Any, name: str, arguments: Sequence[Any], emit: Em
         kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
         function = ir.Function(builder.module, kind, name)
         function.linkage = "linkonce_odr"
-        function.attributes.add("noinline")
-        function.attributes.add("nounwind")
+        for attribute in ("noinline", "nounwind", "optsize"):  # loops as written: unrolled they are larger, not faster
+            function.attributes.add(attribute)
         inside = ir.IRBuilder(function.append_basic_block("entry"))
         emit(Emitter(inside), function.args)
         inside.ret_void()
