@@ -48,6 +48,15 @@ def test_whole_windows_of_a_csv_file(walk):
     np.testing.assert_allclose(found, rows, atol=1e-4)
 
 
+def test_a_csv_file_of_other_channels_is_refused(walk):
+    bundle, _, _, directory = walk
+    (directory / "walk.tflite").write_bytes(emit_tflite(bundle, "window"))
+    (directory / "two.csv").write_text("t_ns,acc_x,acc_y\n" + "0,1.0,2.0\n" * WINDOW, encoding="utf-8")
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        classified("tflite_window.py", directory / "walk.tflite", directory / "two.csv")
+    assert "2 channels, the model takes the 3 that export.json names" in caught.value.stderr
+
+
 def test_a_stream_sample_by_sample(walk):
     bundle, lines, rows, directory = walk
     (directory / "walk.step.tflite").write_bytes(emit_tflite(bundle, "step"))
