@@ -7,7 +7,7 @@ written into the call's block: a push of one sample costs little more than the k
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from edgehar.types import FloatArray, IntArray
 if TYPE_CHECKING:
     from edgehar.runtimes.kernels.compiler import Engine
 
+FLOAT: Final = np.dtype(np.float32)
 ROOM = 256
 """Samples a call takes; more are pushed in several."""
 
@@ -43,7 +44,8 @@ class KernelStream:
         self._x, self._ends, self._logits = call.arguments[0], call.arguments[-2], call.arguments[-1]
         self._inputs = self._x.shape[1]
         # Views are made once: making one takes longer than copying a hop.
-        self._rooms: dict[tuple[int, ...], tuple[FloatArray, int]] = {}
+        self._rooms: dict[tuple[int, ...], tuple[FloatArray, memoryview, int]] = {}
+        self._cells = self._x.reshape(-1).view(np.uint8).data
         self._first_end, self._first_logits = self._ends[:1], self._logits[:1]
         self._words = call.words.data  # a memoryview: quicker to write than the array
         self._rows, self._t = call.place[0] + 1, call.place[1]
@@ -57,8 +59,11 @@ class KernelStream:
         if room is None:
             parts = [self.push(x[i : i + ROOM]) for i in range(0, len(x), ROOM)]
             return np.concatenate([ends for ends, _ in parts]), np.concatenate([logits for _, logits in parts])
-        samples, n = room
-        samples[...] = x
+        samples, cells, n = room
+        if x.dtype is FLOAT:
+            cells[:] = x.tobytes()  # quicker than an assignment, which first looks for a way to convert
+        else:
+            samples[...] = x
         words = self._words
         words[self._rows], words[self._t] = n, self._seen
         if self._run():
@@ -75,14 +80,18 @@ class KernelStream:
         self._due = due + count * self._hop
         return self._ends[:count].copy(), self._logits[:count].copy()
 
-    def _room_for(self, x: FloatArray) -> tuple[FloatArray, int] | None:
-        """Where the call reads samples of this shape, and how many they are; None: more than a call takes."""
+    def _room_for(self, x: FloatArray) -> tuple[FloatArray, memoryview, int] | None:
+        """Where the call reads samples of this shape, as numbers and as bytes, and how many they are.
+
+        None: more than a call takes.
+        """
         if x.ndim != 2 or x.shape[1] != self._inputs:
             check_samples(x, self._manifest)  # says what is wrong with it
         n = len(x)
         if n > ROOM:
             return None
-        self._rooms[x.shape] = self._x[:n], n
+        samples = self._x[:n]
+        self._rooms[x.shape] = samples, self._cells[: samples.nbytes], n
         return self._rooms[x.shape]
 
     def clear(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -41,3 +42,13 @@ def test_samples_of_another_shape_are_refused_after_good_ones_too(shape: tuple[i
     runtime.push(SAMPLES[:16])
     with pytest.raises(EdgeHarError, match=r"channels|inputs|samples"):
         runtime.push(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("seen_as", [
+    lambda x: x.astype(np.float64), np.asfortranarray, lambda x: np.repeat(x, 2, axis=0)[::2],
+    lambda x: x.astype(">f4"),
+])  # fmt: skip
+def test_samples_count_by_their_values_however_they_lie_in_memory(seen_as: Callable[[np.ndarray], np.ndarray]) -> None:
+    plain, other = (make_runtime("numba", random_bundle("cnn")) for _ in range(2))
+    expected = plain.push(SAMPLES[:48])[1]
+    assert other.push(seen_as(SAMPLES[:48]))[1].tobytes() == expected.tobytes()
