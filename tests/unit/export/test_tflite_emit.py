@@ -13,7 +13,7 @@ from tflite_cases import SCHEMES, SMALL, check_agreement, expected, quantised, s
 
 from edgehar.compress.calibration import SEARCH, choose
 from edgehar.errors import InputError, UsageError
-from edgehar.export.tflite.emit import DTYPES, emit_tflite
+from edgehar.export.tflite.emit import DTYPES, FORMS, emit_tflite
 from edgehar.export.tflite.support import CELLS, RUNTIMES, UNSUPPORTED, Cell, support_table
 from edgehar.manifest import FAMILIES
 from edgehar.runtimes.exported import model_digest
@@ -94,6 +94,19 @@ def test_a_cell_is_what_the_matrix_says(cell: Cell):
     else:
         found = step_logits(cell.runtime, model, x[:8])
         check_agreement(found, right[:8], cell.family, cell.dtype)
+
+
+@pytest.mark.parametrize("runtime", ["litert", "tflite-micro"])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("family", ["cnn", "csicnn", "csieffnet", "fastgrnn", "fusion", "gru"])
+def test_a_file_that_rounds_as_tflite_does_runs_as_well(family: str, form: str, runtime: str):
+    bundle = small_bundle(family, "int8")
+    model = emit_tflite(bundle, form, "int8", entries="samples", rounding="tflite")
+    x, right = bundle.golden["x"], expected(bundle, "int8")
+    if form == "window":
+        check_agreement(window_logits(runtime, model, x), right, family, "int8")
+    else:
+        check_agreement(step_logits(runtime, model, x[:8]), right[:8], family, "int8")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
