@@ -5,8 +5,8 @@
 ORACLE is an environment with tensorflow, ai-edge-quantizer and ai-edge-litert. For the bundles that accuracy.py left of
 the model's row: every method is calibrated on the same windows of training people and run in ai-edge-litert on the same
 windows of test people; the error is against the float model's logits. `value` is ours with true extremes, as theirs;
-`search` is ours as `edgehar compress` chooses. All files round as TFLite's operators do (`--rounding tflite`). Rows go to
-results/compress.jsonl.
+`search` is ours as `edgehar compress` chooses. All files round as TFLite's operators do (`--rounding tflite`). Rows
+go to results/compress.jsonl.
 """
 
 from __future__ import annotations
