@@ -21,7 +21,8 @@ from edgehar.errors import EdgeHarError, Reason, UsageError
 from edgehar.export.c.csi_input import csi_input_header
 from edgehar.export.choice import AUTO, BOTH, check_choices, requests_for, stem_of, without_step
 from edgehar.export.directory import SIDECAR, check_place, write_directory
-from edgehar.export.targets import EMITTERS, Emitted, Request
+from edgehar.export.memory import exact_bytes
+from edgehar.export.targets import EMITTERS, EXACT, Emitted, Request
 from edgehar.registry import resolve
 from edgehar.runtimes.exported import model_digest
 from edgehar.runtimes.lowered import graph_of
@@ -123,7 +124,20 @@ def _check_fit(request: Request, emitted: Emitted, on: Board | None, path: Path)
         return
     flash, ram = emitted.flash_bytes, emitted.ram_bytes
     weights = emitted.weight_bytes(request.graph, request.dtype)
-    check_fit(on, flash, ram, request.target, request.dtype, weight_bytes=weights, bundle=str(path))
+
+    def check(ram_bytes: int) -> None:
+        check_fit(on, flash, ram_bytes, request.target, request.dtype, weight_bytes=weights, bundle=str(path))
+
+    try:
+        check(ram)
+    except EdgeHarError as error:
+        if not (request.has_rounding and request.rounding == EXACT):
+            raise
+        less = ram - exact_bytes(request.graph)
+        check(less)  # refuses with advice for the smaller file where that is too large as well
+        raise EdgeHarError(
+            str(error), reason=error.reason, hint=f"give --rounding tflite, which takes {less} bytes of RAM"
+        ) from None
 
 
 def _measures(content: bytes) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from interpreters import Micro, run_litert
 from quantised import quantised
 
 from edgehar.bundle import Bundle, open_bundle, save_bundle
-from edgehar.errors import UsageError
+from edgehar.errors import EdgeHarError, UsageError
 from edgehar.export.bundles import export_bundle
 from edgehar.export.memory import exact_bytes, window_ram_bytes
 from edgehar.export.tflite.emit import emit_tflite
@@ -135,6 +135,16 @@ def test_the_board_or_the_user_decides(family: str, board: str, wish: str, round
     graph = graph_of(bundle)
     more = told["exports"][0]["needs"]["ram_bytes"] - window_ram_bytes(graph, graph.inputs, "int8")
     assert more == (exact_bytes(graph) if rounding == "exact" else 0)
+
+
+def test_what_only_fits_as_tflite_rounds_says_so(tmp_path: Path) -> None:
+    bundle = quantised(random_bundle("gru", hidden=80, golden_windows=2), "int8")
+    save_bundle(bundle, tmp_path / "model.edgehar")
+    with pytest.raises(EdgeHarError, match="does not fit nrf52840") as caught:
+        export_bundle(
+            tmp_path / "model.edgehar", tmp_path / "out", targets=["tflite"], board="nrf52840", rounding="exact"
+        )
+    assert "give --rounding tflite" in caught.value.hint
 
 
 @pytest.mark.parametrize("rounding", ["exact", "tflite"])
