@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import signal
 import sys
 import time
 from pathlib import Path
@@ -72,7 +74,9 @@ def virtual(
     """Simulate a device until Ctrl-C: a board that measures Wi-Fi CSI, or motion sensors. It is marked SIMULATED."""
     from edgehar.cli.virtual_tag import AskedTags, serve_on_air, tag_on_line
     from edgehar.errors import Reason, UsageError
+    from edgehar.live import check_duration
 
+    check_duration(duration)
     names = name or []
     if device not in (CSI, CABLE, AIR):
         raise UsageError(
@@ -80,12 +84,14 @@ def virtual(
             reason=Reason.UNKNOWN_NAME,
             hint=" or ".join(f"edgehar virtual {known}" for known in (CSI, CABLE, AIR)),
         )
-    if speed <= 0 or baud < 0:
+    if not 0 < speed < math.inf or baud < 0:
         raise UsageError(
             f"--speed {speed:g} --baud {baud}", reason=Reason.VALUE, hint="give a speed above 0, a baud rate or 0"
         )
     if device != AIR and len(names) > 1:
         raise UsageError(f"{len(names)} names", reason=Reason.VALUE, hint="give --id once: one device, one port")
+    if tcp is not None and not 0 <= tcp <= 65535:
+        raise UsageError(f"--tcp {tcp}", reason=Reason.VALUE, hint="give a port up to 65535, or 0: any that is free")
     if tcp is not None and port_link is not None:
         raise UsageError("--tcp and --port-link", reason=Reason.VALUE, hint="give one of them")
     if device == CABLE and tcp is not None:
@@ -138,11 +144,14 @@ def _serve(
             typer.echo(f"SIMULATED {'board' if scheme == CSI else 'tag'} at {served.where}")
             typer.echo(f"  next: edgehar record --source {source} --out simulated.mcap      (Ctrl-C ends it)")
         sys.stdout.flush()
+        # A script that ends its background job with kill leaves no link to a port that is gone either.
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             _wait(served, duration_s)
         except KeyboardInterrupt:
             pass
         finally:
+            signal.signal(signal.SIGTERM, before)
             found = served.truth()
     if as_json:
         typer.echo(json.dumps(found))

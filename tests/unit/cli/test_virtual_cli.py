@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -22,6 +24,19 @@ def test_it_prints_the_port_and_the_truth(tmp_path, capsys):
     assert truth["starts"] == 1
     assert truth["lost_radio"] > 0
     assert not link.exists()
+
+
+def test_a_background_job_that_is_ended_leaves_no_link(tmp_path):
+    link = tmp_path / "board"
+    typed = [sys.executable, "-m", "edgehar", "virtual", "csi", "--port-link", str(link), "--duration", "60", "--json"]
+    with subprocess.Popen(typed, stdout=subprocess.PIPE, text=True) as process:
+        assert json.loads(process.stdout.readline())["simulated"]
+        assert link.is_symlink()
+        process.terminate()
+        truth = json.loads(process.stdout.read())
+    assert process.returncode == 0
+    assert "sent" in truth
+    assert not link.is_symlink()
 
 
 def test_a_tag_on_a_cable_tells_what_it_measured(tmp_path, capsys):
@@ -91,6 +106,10 @@ def test_people_are_told_what_to_type_next(capsys):
         ["csi", "--fault", "flood=1"],
         ["csi", "--layout", "nonsense"],
         ["csi", "--tcp", "0", "--port-link", "x"],
+        ["csi", "--tcp", "99999"],
+        ["csi", "--duration=-1"],
+        ["csi", "--duration", "nan"],
+        ["csi", "--speed", "nan"],
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments, capsys):
