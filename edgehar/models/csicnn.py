@@ -7,7 +7,7 @@ nothing static passes; and the responses are averaged over the cosines. No weigh
 so none can learn the room.
 
 With `lags` the learned filters give way to a fixed front end, the logarithm of how strongly the amplitudes move over
-each lag (`csilevels`): for links where the same movement is half a step in one take and twenty in another.
+each lag (`csilevels`): for links where the same activity is one step in one take and thirty in another.
 
 Exported, these are ordinary convolutions: 1x1, grouped with repeated kernels, and dense with repeated columns.
 """

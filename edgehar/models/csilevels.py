@@ -1,6 +1,6 @@
 """The front end of `csicnn` that hears how strongly something moves, as a logarithm, and not what the amplitudes do.
 
-From one take to the next the same movement changes the amplitudes by half a step or by twenty, depending on where the
+From person to person the same activity changes the amplitudes by one step or by thirty, depending on where the
 link has its fades; what recurs is how the strength rises and falls. So amplitudes (their cosines over the subcarriers)
 become differences over several lags, these their absolute values, averaged over the cosines and over a stretch of time,
 and these their logarithms: a louder take is the same curve, moved up. All of it is fixed, nothing is learned.
