@@ -137,16 +137,10 @@ def _serve(
 
     plug = PtyPlug(port_link) if tcp is None else TcpPlug(tcp)
     with ServedBoard(board, plug, speed=speed) as served:
-        source = f"{scheme if tcp is None else 'tcp'}:{served.where}"
-        if as_json:
-            typer.echo(json.dumps({"port": served.where, "source": source, "simulated": True}))
-        else:
-            typer.echo(f"SIMULATED {'board' if scheme == CSI else 'tag'} at {served.where}")
-            typer.echo(f"  next: edgehar record --source {source} --out simulated.mcap      (Ctrl-C ends it)")
-        sys.stdout.flush()
         # A script that ends its background job with kill leaves no link to a port that is gone either.
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
+            _say_where(served.where, scheme if tcp is None else "tcp", as_json=as_json)
             _wait(served, duration_s)
         except KeyboardInterrupt:
             pass
@@ -158,6 +152,16 @@ def _serve(
     else:
         typer.echo(", ".join(f"{key.replace('_', ' ')} {count}" for key, count in found.items()), err=True)
     return 0
+
+
+def _say_where(where: str, scheme: str, *, as_json: bool) -> None:
+    source = f"{scheme}:{where}"
+    if as_json:
+        typer.echo(json.dumps({"port": where, "source": source, "simulated": True}))
+    else:
+        typer.echo(f"SIMULATED {'tag' if scheme == CABLE else 'board'} at {where}")
+        typer.echo(f"  next: edgehar record --source {source} --out simulated.mcap      (Ctrl-C ends it)")
+    sys.stdout.flush()
 
 
 def _wait(served: ServedBoard, duration_s: float | None) -> None:

@@ -41,7 +41,7 @@ class _Table:
 
 def open_csv(path: Path, options: ImportOptions) -> Source:
     """All sessions of a .csv file, or of the .csv files in a directory."""
-    files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+    files = sorted(file for file in path.iterdir() if file.suffix == ".csv") if path.is_dir() else [path]
     if not files:
         raise MissingError(
             f"{path} holds no .csv file", reason=Reason.NOT_FOUND, hint="give a .csv file or their directory"
@@ -88,7 +88,7 @@ def _read(path: Path) -> _Table:
             numbered = [(reader.line_num, row) for row in reader if row]
     except FileNotFoundError as error:
         raise MissingError(f"there is no file {path}", reason=Reason.NOT_FOUND, hint="check the path") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             f"{path} cannot be read: {error}", reason=Reason.FORMAT, hint="give a UTF-8 .csv file"
         ) from error

@@ -7,7 +7,6 @@ from typing import Any
 
 from edgehar.errors import InputError, MissingError, Reason, UsageError
 
-
 FORMATS = (".png", ".svg", ".pdf")
 
 

@@ -24,8 +24,9 @@ class NpzFile:
         self._read: dict[str, NDArray[Any]] = {}
         try:
             # NumPy takes what is no zip for a pickle and says how to load that; nobody should.
-            if path.is_file() and not zipfile.is_zipfile(path):
-                raise self.refuse("it does not open as .npz: it is no zip archive")
+            with path.open("rb") as file:
+                if not zipfile.is_zipfile(file):
+                    raise self.refuse("it does not open as .npz: it is no zip archive")
             self._members: Mapping[str, NDArray[Any]] = np.load(path, allow_pickle=False)
         except FileNotFoundError as error:
             raise MissingError(f"there is no file {path}", reason=Reason.NOT_FOUND, hint="check the path") from error
