@@ -101,6 +101,7 @@ class ManyPipeline:
     def forget(self, streams: IntArray | Sequence[int]) -> None:
         """These streams are over: the next row of each is the first of a new one."""
         chosen = np.asarray(streams, np.int64)
+        self._check_streams(chosen)
         self._state.forget(chosen)
         self._deciders.forget(chosen)
 
@@ -139,14 +140,18 @@ class ManyPipeline:
                 reason=Reason.SHAPE,
                 hint="every array has one row per sample",
             )
-        if n and not 0 <= columns[0].min() <= columns[0].max() < self.streams:
-            wrong = columns[0][(columns[0] < 0) | (columns[0] >= self.streams)][0]
+        self._check_streams(columns[0])
+        return *columns, flags, x
+
+    def _check_streams(self, named: IntArray) -> None:
+        """Refuse a stream's number that is not from 0 to `streams` - 1."""
+        if len(named) and not 0 <= named.min() <= named.max() < self.streams:
+            wrong = named[(named < 0) | (named >= self.streams)][0]
             raise InputError(
-                f"a row is of stream {wrong}, this pipeline holds 0 to {self.streams - 1}",
+                f"there is no stream {wrong}: this pipeline holds 0 to {self.streams - 1}",
                 reason=Reason.VALUE,
                 hint="make it with more streams: ManyPipeline(bundle, spec, streams)",
             )
-        return *columns, flags, x
 
 
 def _check_instant(ops: Sequence[Mapping[str, Any]]) -> None:

@@ -96,7 +96,7 @@ def only_board_port(ports: Iterable[BoardPort] | None = None) -> BoardPort:
         raise MissingError(
             "no board found: no serial port has a USB identity that edgehar knows",
             reason=Reason.NOT_FOUND,
-            hint="plug the board in with a cable that carries data (many only charge), or name the port: --port PATH",
+            hint="plug it in with a cable that carries data (many only charge), or name its port in place of auto",
         )
     if len(found) > 1:
         names = ", ".join(f"{port.device} ({port.title})" for port in found)

@@ -53,6 +53,12 @@ def test_a_stream_that_is_over_begins_anew() -> None:
     assert [STATUSES[s] for s in again.status] == [STATUSES[s] for s in first.status]
 
 
+@pytest.mark.parametrize("stream", [-1, 3])
+def test_a_stream_that_is_not_there_cannot_be_over(stream: int) -> None:
+    with pytest.raises(InputError, match=f"no stream {stream}: this pipeline holds 0 to 2"):
+        ManyPipeline(BUNDLE, SPEC, 3).forget([stream])
+
+
 def test_the_simulated_mark_reaches_every_activity() -> None:
     many = ManyPipeline(BUNDLE, replace(SPEC, simulated=True), 1)
     activities = [a for _, a in push(many, 0, 40).activities()]
