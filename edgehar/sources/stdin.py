@@ -22,6 +22,7 @@ from edgehar.types import Chunk, Flag, FloatArray, IntArray, StreamSpec
 BLOCK_BYTES = 65_536
 GAP_PERIODS = 1.5  # a step longer than this means that samples are missing
 NS_PER_S = 1e9
+LEAD_NS = 1_000_000_000  # a sensor program that catches up after a pause is not further ahead than this
 
 
 def from_uri(uri: SourceUri, expected: StreamSpec | None) -> StdinCsv:
@@ -60,6 +61,7 @@ class StdinCsv:
         self._first: tuple[IntArray, FloatArray] | None = None
         self._ended = False
         self._last: tuple[int, int] | None = None  # t_dev_ns and seq of the newest sample
+        self._ahead_ns: int | None = None  # the host's clock less the column's, at the first row
 
     @property
     def spec(self) -> StreamSpec:
@@ -139,8 +141,19 @@ class StdinCsv:
         return Chunk(
             spec=self.spec,
             t_dev_ns=t_ns,
-            t_host_ns=np.full(len(t_ns), time.monotonic_ns(), np.int64),
+            t_host_ns=self._arrived(t_ns),
             seq=seq,
             x=x,
             flags=np.where(gap, Flag.GAP_BEFORE, Flag.NONE).astype(np.uint16),
         )
+
+    def _arrived(self, t_ns: IntArray) -> IntArray:
+        """When the rows came, by the host's clock.
+
+        A file that is piped in comes faster than its time went by, and arrival would then tell that it was all measured
+        at one moment. What comes more than LEAD_NS too early counts as having come LEAD_NS early.
+        """
+        now_ns = time.monotonic_ns()
+        if self._ahead_ns is None:
+            self._ahead_ns = now_ns - int(t_ns[0])
+        return np.maximum(now_ns, t_ns + (self._ahead_ns - LEAD_NS))

@@ -2,10 +2,15 @@
 
 import asyncio
 import io
+import json
 
 import numpy as np
 import pytest
+from commands import edgehar
 
+from edgehar.bundle import open_bundle
+from edgehar.cli.app import main
+from edgehar.demo import BUNDLE
 from edgehar.errors import EdgeHarError, InputError, MissingError, Reason, UsageError
 from edgehar.sources import SourceUri
 from edgehar.sources.csv_rows import CsvRows
@@ -143,3 +148,19 @@ def test_a_closed_stdin_ends_at_once_with_a_message(monkeypatch):
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(MissingError, match="stdin"):
         check_source(lambda: from_uri(SourceUri.parse("stdin:csv"), SPEC))
+
+
+def test_a_file_that_is_piped_in_keeps_its_own_times(tmp_path, capsys):
+    recorded = tmp_path / "a.mcap"
+    assert main(["record", "--source", "virtual:imu?duration_s=12", "--speed", "0", "--out", str(recorded)]) == 0
+    capsys.readouterr()
+    assert main(["replay", str(recorded), "--speed", "0", "--csv"]) == 0
+    table = capsys.readouterr().out.encode()
+    done = edgehar("run", BUNDLE, "--source", "stdin:csv", "--json", given=table)
+    assert done.returncode == 0, done.stderr
+    times_ns = [json.loads(line)["t_ns"] for line in done.stdout.splitlines()[:-1]]
+    manifest = open_bundle(BUNDLE).manifest
+    hop_ns = round(manifest.hop * 1e9 / manifest.contract.rate_hz)
+    assert len(times_ns) > 5
+    # After the first second, in which a program may still be catching up, each decision is a hop after the one before.
+    assert np.abs(np.diff(times_ns)[1:] - hop_ns).max() < 1_000_000
