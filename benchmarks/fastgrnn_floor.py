@@ -23,7 +23,8 @@ from edgehar.machine_code.bind import bind
 from edgehar.runtimes.kernel_stream import KernelStream, outer_arguments
 from edgehar.runtimes.kernels.fastgrnn_gates import gates, unit_rows
 from edgehar.runtimes.kernels.simd import aligned, vectors_of
-from edgehar.runtimes.kernels.vector import TALLEST, WIDTH, dense_tile
+from edgehar.runtimes.kernels.tiles import dense_tile
+from edgehar.runtimes.kernels.vector import TALLEST, WIDTH
 from edgehar.types import FloatArray
 
 REPEATED = 200

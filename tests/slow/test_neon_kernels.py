@@ -158,7 +158,7 @@ def test_tiles_keep_all_their_sums_in_registers(objects: Path, name: str) -> Non
 
 def test_a_tall_tile_is_made_of_vector_multiply_adds(objects: Path) -> None:
     """Eight rows of three registers of four values; whatever else is in the loop is less than they are."""
-    loop = inner_loops(objects, "fastgrnn")["eh_tile_dense_8x3x1"]
+    loop = inner_loops(objects, "fastgrnn")["eh_dense_8x3"]
     vector = [line for line in loop if line.startswith("fmla") and ".4s" in line]
     assert vector
     assert len(vector) % 24 == 0

@@ -21,7 +21,8 @@ from edgehar.runtimes.kernels.fastgrnn_gates import SCALE, gates, plain_gates, u
 from edgehar.runtimes.kernels.products import lone_product, pack_blocks, product, sparse_product, tall_product
 from edgehar.runtimes.kernels.schedule import in_a_window, lane_done
 from edgehar.runtimes.kernels.simd import aligned, pack_rows, vectors_of
-from edgehar.runtimes.kernels.vector import BLOCK, SUMS, TALLEST, WIDTH
+from edgehar.runtimes.kernels.tiles import BLOCK
+from edgehar.runtimes.kernels.vector import SUMS, TALLEST, WIDTH
 from edgehar.types import FloatArray, IntArray
 
 BURST: Final = 16

@@ -12,17 +12,8 @@ import numpy as np
 
 from edgehar.runtimes.kernels.compiler import Indices, Matrix, Vector, inlined_kernel, kernel
 from edgehar.runtimes.kernels.simd import aligned, vectors_of
-from edgehar.runtimes.kernels.vector import (
-    BLOCK,
-    BLOCK_VECTORS,
-    SUMS,
-    TALLEST,
-    WIDEST,
-    WIDTH,
-    dense_tile,
-    lone_tile,
-    sparse_tile,
-)
+from edgehar.runtimes.kernels.tiles import BLOCK, BLOCK_VECTORS, dense_tile, lone_tile, sparse_tile
+from edgehar.runtimes.kernels.vector import SUMS, TALLEST, WIDEST, WIDTH
 from edgehar.types import FloatArray, IntArray
 
 

@@ -14,7 +14,8 @@ from edgehar.runtimes.kernels.products import (
     sparse_product,
 )
 from edgehar.runtimes.kernels.simd import PLAIN, Simd, aligned, pack_rows, simd_of
-from edgehar.runtimes.kernels.vector import BLOCK, WIDTH
+from edgehar.runtimes.kernels.tiles import BLOCK
+from edgehar.runtimes.kernels.vector import WIDTH
 
 
 def operands(rows: int, n: int, inner: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
