@@ -69,7 +69,8 @@ def measure_latency(
     """Time the default runtime and the peers in turn, on one core and one thread, after their outputs were checked.
 
     also: further contestants. peer_bundle: what the peers run instead, such as the quantised twin; it is checked by
-    labels. `report` is told how many rounds are done, of how many. Raises InputError where a peer does not compute what the reference computes.
+    labels. `report` is told how many rounds are done, of how many. Raises InputError where a peer
+    does not compute what the reference computes.
     """
     manifest = bundle.manifest
     fields = [field_of(name, peer_bundle or bundle, desk) for name in against]

@@ -2,7 +2,7 @@
 
     out[c] = max(floor, bias + skip[c] + sum over j of x[c, j] matrix[j])
 
-Cut and held in registers as the product of `edgehar.runtimes.kernels.vector`, whose roofline it has; what a layer adds
+Cut and held in registers as the product of `edgehar.runtimes.kernels.tiles`, whose roofline it has; what a layer adds
 to the sums happens in their registers too, so a column is stored once. A column has the same bits alone and among
 others. A floor of minus infinity leaves a sum as it is; a sum that is not a number stays that.
 """

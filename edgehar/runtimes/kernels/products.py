@@ -1,6 +1,6 @@
 """Matrix products of the kernels: weights input-major [inputs, outputs], rows padded to whole vectors.
 
-Cut into the tiles of `edgehar.runtimes.kernels.vector`; on a CPU whose vector unit is not known, ordinary loops.
+Cut into the tiles of `edgehar.runtimes.kernels.tiles`; on a CPU whose vector unit is not known, ordinary loops.
 Operands are flat, and places in them are counted in values.
 """
 
