@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,8 +35,11 @@ def demo(
     from edgehar.demo import BUNDLE
     from edgehar.demo.person import cast, simulated
     from edgehar.demo.play import play
-    from edgehar.errors import MissingError, Reason
+    from edgehar.errors import MissingError, Reason, UsageError
     from edgehar.live import EXIT_INTERRUPTED
+
+    if not 0 <= speed < math.inf:
+        raise UsageError(f"--speed {speed:g}", reason=Reason.VALUE, hint="give 0 (as fast as it goes) or more")
 
     opened = open_bundle(bundle or BUNDLE)
     subjects = opened.manifest.provenance.get("test_subjects") or [""]

@@ -43,6 +43,14 @@ def test_replay_at_no_speed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         assert "--speed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("speed", ["-1", "nan"])
+def test_a_demo_at_no_speed(speed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", f"--speed={speed}"]) == 2
+    told = capsys.readouterr()
+    assert "--speed" in told.err
+    assert not told.out
+
+
 def test_a_stream_must_be_chosen_and_the_message_says_how(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "two.mcap"
     sources = [f"--source={name}=virtual:imu?duration_s=2&seed={seed}" for seed, name in enumerate("ab")]
