@@ -51,11 +51,14 @@ def replay(
 
 async def _play(source: ReplaySource, tally: StreamTally, *, csv: bool, quiet: bool) -> bool:
     from edgehar.live import chunks_until, stopped_by_signals
+    from edgehar.sources.csv_rows import SIMULATED_LINE
 
     label = ""
     with stopped_by_signals() as stop:
         async with source:
             if csv:
+                if source.spec.simulated:
+                    sys.stdout.write(SIMULATED_LINE + "\n")
                 sys.stdout.write(",".join(["t_ns", *source.spec.channels]) + "\n")
             async for chunk in chunks_until(source, stop):
                 tally.add(chunk)

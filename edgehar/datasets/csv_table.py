@@ -1,7 +1,8 @@
 """Format `csv`: tables with a header `t_ns` or `t_s`, one column per channel, and perhaps label, subject, session.
 
 A channel is named `acc_x` or, with its unit, `acc_x[g]`. Without the columns subject and session they are taken from
-the file's name, `<subject>_<session>.csv`. An empty cell of a channel is a value that was not measured.
+the file's name, `<subject>_<session>.csv`. An empty cell of a channel is a value that was not measured. Remarks may
+stand before the header (`# ...`); `# SIMULATED` marks the table, and the whole dataset.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from edgehar.datasets.session import About, ImportOptions, Session, Source, label_runs
 from edgehar.datasets.units import KNOWN, SPELLED
 from edgehar.errors import InputError, MissingError, Reason, UsageError
+from edgehar.sources.csv_rows import SIMULATED_LINE
 from edgehar.types import FloatArray, IntArray, StreamSpec
 
 TIMES = ("t_ns", "t_s")
@@ -33,6 +35,7 @@ class _Table:
     path: Path
     channels: tuple[str, ...]
     units: tuple[str, ...]
+    simulated: bool
     row: IntArray
     t_ns: IntArray
     x: FloatArray
@@ -74,7 +77,8 @@ def open_csv(path: Path, options: ImportOptions) -> Source:
                 table.path, 1, f"its units are {', '.join(table.units)}, those of {first.path} {', '.join(first.units)}"
             )
     rate_hz = options.rate_hz or _rate_hz(first)
-    spec = StreamSpec("imu", first.channels, rate_hz, units)
+    simulated = any(table.simulated for table in tables)
+    spec = StreamSpec("imu", first.channels, rate_hz, units, simulated=simulated)
     labels = tuple(dict.fromkeys(str(label) for table in tables for label in table.named["label"] if label))
     sessions = [session for table in tables for session in _sessions(table, spec, labels)]
     about = About(name=options.name or path.stem, format="csv", labels=labels, source=path.name)
@@ -92,8 +96,12 @@ def _read(path: Path) -> _Table:
         raise InputError(
             f"{path} cannot be read: {error}", reason=Reason.FORMAT, hint="give a UTF-8 .csv file"
         ) from error
+    remarks = []
+    while numbered and numbered[0][1][0].lstrip().startswith("#"):
+        remarks.append(numbered.pop(0)[1][0].strip())
     if len(numbered) < 3:
-        raise _refuse(path, len(numbered) + 1, "the file ends here; it needs a header and at least two samples")
+        last = len(remarks) + len(numbered)
+        raise _refuse(path, last + 1, "the file ends here; it needs a header and at least two samples")
     header = [cell.strip() for cell in numbered[0][1]]
     number, body = [line for line, _ in numbered[1:]], [row for _, row in numbered[1:]]
     time = next((name for name in TIMES if name in header), None)
@@ -113,6 +121,7 @@ def _read(path: Path) -> _Table:
         path=path,
         channels=tuple(name.partition("[")[0].strip() for name in channels),
         units=tuple(name.partition("[")[2].rstrip("] ") for name in channels),
+        simulated=any(remark.startswith(SIMULATED_LINE) for remark in remarks),
         row=np.array(number),
         t_ns=_times(path, time, columns[time], number),
         x=np.stack([_values(path, name, columns[name], number) for name in channels], axis=1),

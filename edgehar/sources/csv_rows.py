@@ -8,6 +8,8 @@ from edgehar.errors import InputError, Reason, UsageError
 from edgehar.types import FloatArray, IntArray
 
 TIME_COLUMN = "t_ns"
+SIMULATED_LINE = "# SIMULATED"
+"""A remark before the header that begins so marks the whole table."""
 LATEST_NS = 1 << 62  # 146 years; the difference of any two times fits 64 bits
 LARGEST = float(np.finfo(np.float32).max)
 MAX_LINE_BYTES = 65_536  # a longer "line" is not CSV; without a bound, a binary stream would fill the memory
@@ -18,11 +20,13 @@ class CsvRows:
 
     `expected` channels may come in any order and are put into the expected one; with none expected the header
     names the channels. t_ns is an integer and rises. An empty field or `nan` is a value that was not measured (NaN).
-    Blank lines are skipped. Bytes may be cut anywhere.
+    Blank lines are skipped, and before the header remarks (`# ...`); `simulated` is whether one of them is the mark.
+    Bytes may be cut anywhere.
     """
 
     def __init__(self, expected: tuple[str, ...] | None = None) -> None:
         self.channels: tuple[str, ...] | None = None
+        self.simulated = False
         self._expected = expected
         self._order: list[int] = []
         self._columns: list[str] = []
@@ -86,6 +90,9 @@ class CsvRows:
         except UnicodeDecodeError:
             raise self._wrong("not UTF-8 text", "feed a CSV file, not a binary one") from None
         if not text:
+            return None
+        if self.channels is None and text.startswith("#"):
+            self.simulated |= text.startswith(SIMULATED_LINE)
             return None
         fields = [field.strip() for field in text.split(",")]
         if self.channels is None:

@@ -129,6 +129,7 @@ class StdinCsv:
             kind=self._uri.word("kind", base.kind),
             axes=self._uri.word("axes", base.axes),
             placement=self._uri.word("placement", base.placement),
+            simulated=self._rows.simulated,
         )
 
     def _chunk(self, t_ns: IntArray, x: FloatArray) -> Chunk:

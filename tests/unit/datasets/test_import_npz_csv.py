@@ -243,6 +243,14 @@ def test_csv(tmp_path: Path) -> None:
     assert [label.label for label in read(dataset, "bob_b").labels] == ["sit"]
 
 
+def test_a_marked_csv_stays_marked(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("# SIMULATED\n" + CSV)
+    dataset = imported("csv", tmp_path / "mine.csv", tmp_path / "out")
+    names = [path.stem for path in (dataset.path / "recordings").iterdir()]
+    assert names
+    assert all(read(dataset, name).read().spec.simulated for name in names)
+
+
 def test_csv_directory_takes_names_from_the_files_and_units_from_the_command(tmp_path: Path) -> None:
     for person in ("ann", "bob"):
         (tmp_path / f"{person}_s1.csv").write_text("t_ns,acc_x\n0,1\n10000000,2\n20000000,3\n40000000,3\n")

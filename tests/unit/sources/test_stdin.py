@@ -156,9 +156,12 @@ def test_a_file_that_is_piped_in_keeps_its_own_times(tmp_path, capsys):
     capsys.readouterr()
     assert main(["replay", str(recorded), "--speed", "0", "--csv"]) == 0
     table = capsys.readouterr().out.encode()
+    assert table.startswith(b"# SIMULATED\n")
     done = edgehar("run", BUNDLE, "--source", "stdin:csv", "--json", given=table)
     assert done.returncode == 0, done.stderr
-    times_ns = [json.loads(line)["t_ns"] for line in done.stdout.splitlines()[:-1]]
+    decisions = [json.loads(line) for line in done.stdout.splitlines()[:-1]]
+    assert all(decision["simulated"] for decision in decisions)
+    times_ns = [decision["t_ns"] for decision in decisions]
     manifest = open_bundle(BUNDLE).manifest
     hop_ns = round(manifest.hop * 1e9 / manifest.contract.rate_hz)
     assert len(times_ns) > 5
