@@ -19,9 +19,9 @@ os.environ["NUMBA_NUM_THREADS"] = "1"
 
 import numpy as np
 import torch
-from accuracy import add_places
 from jobs import Job, run_job
 from resumable import resumable
+from row_choice import chosen_rows, row_parser
 from rows import RESULTS, Row, merge_rows
 from tasks import load_dataset_dir, load_plan, load_windows
 
@@ -61,15 +61,7 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     known = [f"compress.int8drop.{model}" for model in BASES]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", nargs="*", metavar="ROW_ID", help=", ".join(known))
-    parser.add_argument("--all", action="store_true", help="measure every row")
-    add_places(parser)
-    arguments = parser.parse_args()
-    arguments.rows = known if arguments.all else arguments.rows
-    if not arguments.rows or set(arguments.rows) - set(known):
-        parser.error(f"there are: {', '.join(known)}; name some or give --all")
-    return arguments
+    return chosen_rows(row_parser(__doc__, known), known)
 
 
 def row_of(model: str, shared: Path, cache: Path) -> Row:

@@ -23,9 +23,10 @@ os.environ["NUMBA_NUM_THREADS"] = "1"
 
 import numpy as np
 import torch
-from accuracy import TEST_SELECTED, add_places
+from accuracy import TEST_SELECTED
 from jobs import Job, run_job
 from resumable import resumable
+from row_choice import chosen_rows, row_parser
 from rows import RESULTS, Row, merge_rows
 from snapshots import Snapshots
 from tasks import Plan, load_dataset_dir, load_plan, load_windows
@@ -107,16 +108,9 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     known = [target.id for target in TARGETS]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", nargs="*", metavar="ROW_ID", help=", ".join(known))
-    parser.add_argument("--all", action="store_true", help="measure every row")
+    parser = row_parser(__doc__, known)
     parser.add_argument("--seeds", type=int, nargs="+", help="prepare these seeds only; no row is written")
-    add_places(parser)
-    arguments = parser.parse_args()
-    arguments.rows = known if arguments.all else arguments.rows
-    if not arguments.rows or set(arguments.rows) - set(known):
-        parser.error(f"there are: {', '.join(known)}; name some or give --all")
-    return arguments
+    return chosen_rows(parser, known)
 
 
 @dataclass(frozen=True, slots=True)

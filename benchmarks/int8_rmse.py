@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accuracy import add_places
 from compress import MODELS, Source, sources
+from row_choice import chosen_rows, row_parser
 from rows import RESULTS, ROOT, Row, merge_rows
 
 from edgehar.bundle import Bundle
@@ -57,16 +57,9 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     known = [f"compress.int8rmse.{model}" for model in MODELS]
-    parser.add_argument("rows", nargs="*", choices=[[], *known], metavar="ROW_ID", help=", ".join(known))
-    parser.add_argument("--all", action="store_true", help="measure every row")
-    add_places(parser)
-    arguments = parser.parse_args()
-    rows = known if arguments.all else arguments.rows
-    if not rows:
-        parser.error(f"there are: {', '.join(known)}; name some or give --all")
-    arguments.models = [row.rsplit(".", 1)[1] for row in rows]
+    arguments = chosen_rows(row_parser(__doc__, known), known)
+    arguments.models = [row.rsplit(".", 1)[1] for row in arguments.rows]
     return arguments
 
 

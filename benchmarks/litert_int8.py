@@ -19,9 +19,10 @@ from typing import Any
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
 
 import numpy as np
-from accuracy import add_places, jobs_of
+from accuracy import jobs_of
 from jobs import Job
 from resumable import resumable
+from row_choice import chosen_rows, row_parser
 from rows import RESULTS, Row, merge_rows
 from tasks import load_plan, load_windows
 
@@ -68,14 +69,7 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     known = [f"compress.litert_int8.{model}" for model in BASES]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", nargs="*", metavar="ROW_ID", help=", ".join(known))
-    parser.add_argument("--all", action="store_true", help="measure every row")
-    add_places(parser)
-    arguments = parser.parse_args()
-    arguments.rows = known if arguments.all else arguments.rows
-    if not arguments.rows or set(arguments.rows) - set(known):
-        parser.error(f"there are: {', '.join(known)}; name some or give --all")
+    arguments = chosen_rows(row_parser(__doc__, known), known)
     arguments.inner = 0
     return arguments
 
