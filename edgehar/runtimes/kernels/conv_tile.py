@@ -17,7 +17,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from edgehar.runtimes.kernels.compiler import Vector, inlined_kernel, kernel
-from edgehar.runtimes.kernels.out_of_line import call_chosen, with_pointers
+from edgehar.runtimes.kernels.out_of_line import call_tile, with_pointers
 from edgehar.runtimes.kernels.products import tallest
 from edgehar.runtimes.kernels.vector import HEIGHTS, INT, SUMS, WIDEST, WIDTH, Emitter
 
@@ -71,11 +71,10 @@ def _tile(shapes: Sequence[tuple[int, int]]) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             rows, across, *values = with_pointers(context, builder, signature, arguments)
             values.insert(3, INT(0))  # the bias is that of every column
-            cases = {
-                r * (WIDEST + 1) + v: (f"eh_conv_{r}x{v}", lambda e, inside, r=r, v=v: emit_tile(e, r, v, inside))
-                for r, v in shapes
+            tiles = {
+                (r, v): (f"eh_conv_{r}x{v}", lambda e, inside, r=r, v=v: emit_tile(e, r, v, inside)) for r, v in shapes
             }
-            call_chosen(builder, builder.add(builder.mul(rows, INT(WIDEST + 1)), across), cases, values)
+            call_tile(builder, rows, across, tiles, values)
             return context.get_dummy_value()
 
         return signature, generate

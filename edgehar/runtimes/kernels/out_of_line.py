@@ -13,7 +13,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from edgehar.runtimes.kernels.vector import INT, Emitter
+from edgehar.runtimes.kernels.vector import INT, WIDEST, Emitter
 
 Emit = Callable[[Emitter, Sequence[Any]], None]
 """Emits a function's body; takes the function's own arguments."""
@@ -45,6 +45,15 @@ def call_chosen(builder: Any, which: Any, cases: Mapping[int, tuple[str, Emit]],
         call_out_of_line(builder, name, arguments, emit)
         builder.branch(end)
     builder.position_at_end(end)
+
+
+def call_tile(
+    builder: Any, rows: Any, vectors: Any, tiles: Mapping[tuple[int, int], tuple[str, Emit]], arguments: Sequence[Any]
+) -> None:
+    """Call the function of the tile of `rows` x `vectors` registers, one of `tiles`."""
+    row = WIDEST + 1
+    cases = {r * row + v: case for (r, v), case in tiles.items()}
+    call_chosen(builder, builder.add(builder.mul(rows, INT(row)), vectors), cases, arguments)
 
 
 def with_pointers(context: Any, builder: Any, signature: Any, arguments: Sequence[Any]) -> list[Any]:

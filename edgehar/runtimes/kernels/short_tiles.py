@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from edgehar.runtimes.kernels.out_of_line import call_chosen, with_pointers
+from edgehar.runtimes.kernels.out_of_line import call_chosen, call_tile, with_pointers
 from edgehar.runtimes.kernels.toom_cook import SCHEMES, Coefficients
 from edgehar.runtimes.kernels.vector import HEIGHTS, INT, LANES, SUMS, TALLEST, WIDEST, WIDTH, Emitter
 
@@ -154,11 +154,11 @@ def _product_tile(
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         rows, across, *values = with_pointers(context, builder, signature, arguments)
-        cases = {
-            r * (WIDEST + 1) + v: (f"eh_products_{r}x{v}", lambda e, inside, r=r, v=v: emit_products(e, r, v, inside))
+        tiles = {
+            (r, v): (f"eh_products_{r}x{v}", lambda e, inside, r=r, v=v: emit_products(e, r, v, inside))
             for r, v in SHAPES
         }
-        call_chosen(builder, builder.add(builder.mul(rows, INT(WIDEST + 1)), across), cases, values)
+        call_tile(builder, rows, across, tiles, values)
         return context.get_dummy_value()
 
     return signature, generate

@@ -25,7 +25,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from edgehar.runtimes.kernels.out_of_line import Emit, call_chosen, with_pointers
+from edgehar.runtimes.kernels.out_of_line import Emit, call_tile, with_pointers
 from edgehar.runtimes.kernels.vector import (
     HEIGHTS,
     INT,
@@ -112,7 +112,7 @@ def _tile(name: str, shapes: Sequence[tuple[int, int, int]], *, sparse: bool) ->
 
         return emit
 
-    cases = {r * (WIDEST + 1) + v: (f"eh_{name}_{r}x{v}", emitted(r, v, sets)) for r, v, sets in shapes}
+    tiles = {(r, v): (f"eh_{name}_{r}x{v}", emitted(r, v, sets)) for r, v, sets in shapes}
 
     @intrinsic
     def tile(
@@ -126,8 +126,7 @@ def _tile(name: str, shapes: Sequence[tuple[int, int, int]], *, sparse: bool) ->
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             rows, vectors, *values = with_pointers(context, builder, signature, arguments)
-            which = builder.add(builder.mul(rows, INT(WIDEST + 1)), vectors)
-            call_chosen(builder, which, cases, values)
+            call_tile(builder, rows, vectors, tiles, values)
             return context.get_dummy_value()
 
         return signature, generate
