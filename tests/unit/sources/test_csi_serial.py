@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,6 +70,22 @@ def board(tmp_path):
             while data:
                 data = data[os.write(self.master, data[:2000]) :]
 
+        def wait_until_read(self):
+            import fcntl
+            import termios
+
+            unread = b"...."
+            while any(unread):
+                time.sleep(0.02)
+                unread = fcntl.ioctl(self.slave, termios.FIONREAD, bytes(4))
+
+        def wait_until_opened(self):
+            """By the source, which is in this process too."""
+            name, opened = os.ttyname(self.slave), Path("/proc/self/fd")
+            while sum(os.path.realpath(file) == name for file in opened.iterdir()) < 2:
+                time.sleep(0.02)
+            time.sleep(OPENED_S)
+
     made = Board()
     made.plug()
     yield made
@@ -113,11 +130,12 @@ def test_frames_of_a_port_come_whole_and_every_byte_is_kept(board, tmp_path):
 def test_a_board_that_is_unplugged_comes_back_behind_a_gap(board):
     def act():
         board.send(coded(400))
-        time.sleep(0.3)
+        board.wait_until_read()
+        time.sleep(0.1)  # for what was read to be taken in
         board.unplug()
         time.sleep(0.5)
         board.plug()
-        time.sleep(2.5)
+        board.wait_until_opened()
         board.send(coded(100, 450))
 
     source, chunks = collect(f"csi:{board.path}", act, lambda c: samples(c) >= 500)
