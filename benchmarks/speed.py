@@ -33,7 +33,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 from factories import conv, random_bundle  # type: ignore[import-not-found]
 from quantised import quantised  # type: ignore[import-not-found]
 
-from edgehar.bench.latency import HOP, LAST, WINDOW, Latency, measure_latency
+from edgehar.bench.latency import HOP, WINDOW, Latency, measure_latency
+from edgehar.bench.single_samples import LAST
 from edgehar.bench.streams import measure_streams
 from edgehar.bench.timing import time_in_turn
 from edgehar.bundle import Bundle, open_bundle

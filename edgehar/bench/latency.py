@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle
@@ -10,10 +9,11 @@ from itertools import cycle
 import numpy as np
 
 from edgehar.bench.peers import Contestant, Desk, field_of
+from edgehar.bench.single_samples import SingleSamples
 from edgehar.bench.timing import Call, Timing, machine, pinned, time_in_turn
 from edgehar.bundle import Bundle
 from edgehar.errors import InputError, Reason
-from edgehar.runtimes import Runtime, make_runtime
+from edgehar.runtimes import make_runtime
 from edgehar.types import FloatArray
 
 TOLERANCE = 1e-4
@@ -22,8 +22,8 @@ AGREEMENT = 0.995
 CHECKED_WINDOWS = 64
 
 SINGLES = 6000
+"""Pushes of one sample, over all rounds."""
 HOP, WINDOW = "edgehar, a hop of samples", "edgehar, a whole window"
-LAST, BETWEEN = "edgehar, the sample that decides", "edgehar, a sample between"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,15 @@ def measure_latency(
     calls |= {f"{_name(c)}, a hop of samples": _hops(c.push, windows, manifest.hop) for c in peers if c.push}
     calls[HOP] = _hops(numba.push, windows, manifest.hop)
     calls[WINDOW] = _cycled(ours, windows)
+    singles = SingleSamples(make_runtime("numba", bundle), windows, manifest.window, manifest.hop)
+
+    def between_rounds(done: int, of: int) -> None:
+        singles.burst(SINGLES // rounds)
+        if report is not None:
+            report(done, of)
+
     with pinned():
-        timings = time_in_turn(calls, rounds=rounds, report=report)
-        timings |= _single_samples(make_runtime("numba", bundle), windows, manifest.window, manifest.hop)
+        timings = time_in_turn(calls, rounds=rounds, report=between_rounds) | singles.timings()
     settings = {_name(c): f"{c.version}: {c.setting}" for c in peers}
     absent = {name: why for field in fields for name, why in field.absent.items()}
     return Latency(timings, settings, errors, absent, machine(), manifest.window, manifest.hop)
@@ -126,28 +132,3 @@ def _hops(push: Callable[[FloatArray], object], windows: FloatArray, hop: int) -
     push(stream[: len(stream) // hop * hop])
     turn = cycle([stream[i : i + hop] for i in range(0, len(stream) - hop + 1, hop)])
     return lambda: push(next(turn))
-
-
-def _single_samples(runtime: Runtime, windows: FloatArray, window: int, hop: int) -> dict[str, Timing]:
-    """Pushes of one sample, those that decide apart from the others; each is timed alone, less what the clocks take.
-
-    Reading them costs a fifth of a push, and calls that are timed by the slot do not pay for it either.
-    """
-    samples = windows.reshape(-1, 1, windows.shape[2])
-    runtime.push(samples[:window, 0])
-    cpu, wall, clock_cpu, clock_wall = np.empty((4, SINGLES))
-    for i in range(SINGLES):
-        sample = samples[(window + i) % len(samples)]
-        start_wall, start = time.perf_counter_ns(), time.thread_time_ns()
-        runtime.push(sample)
-        cpu[i], wall[i] = time.thread_time_ns() - start, time.perf_counter_ns() - start_wall
-        start_wall, start = time.perf_counter_ns(), time.thread_time_ns()
-        clock_cpu[i], clock_wall[i] = time.thread_time_ns() - start, time.perf_counter_ns() - start_wall
-    cpu, wall = cpu - np.median(clock_cpu), wall - np.median(clock_wall)
-    decides = (np.arange(SINGLES) + 1) % hop == 0
-    return {name: _timing(cpu[chosen], wall[chosen]) for name, chosen in ((LAST, decides), (BETWEEN, ~decides))}
-
-
-def _timing(cpu_ns: FloatArray, wall_ns: FloatArray) -> Timing:
-    wall, p99 = np.percentile(wall_ns, [50, 99]) / 1e3
-    return Timing(float(np.median(cpu_ns)) / 1e3, float(wall), float(p99), len(cpu_ns))

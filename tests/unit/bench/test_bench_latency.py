@@ -12,8 +12,9 @@ import pytest
 from factories import random_bundle
 from quantised import quantised
 
-from edgehar.bench.latency import BETWEEN, HOP, LAST, WINDOW, Latency, measure_latency
+from edgehar.bench.latency import HOP, WINDOW, Latency, measure_latency
 from edgehar.bench.peers import field_of
+from edgehar.bench.single_samples import BETWEEN, LAST
 from edgehar.bench.timing import Timing, machine, pinned, time_in_turn
 from edgehar.bundle import Bundle, save_bundle
 from edgehar.cli.app import main
