@@ -17,6 +17,7 @@ import numpy as np
 from edgehar.bundle import Bundle
 from edgehar.errors import Reason, UsageError
 from edgehar.many.arrivals import POINT_EVENT, POINT_SEEN, POINT_STREAM
+from edgehar.runtimes.kernels.columns import copy_values
 from edgehar.runtimes.kernels.compiler import Indices, Matrix, Table, Vector, kernel
 from edgehar.runtimes.kernels.fastgrnn import (
     LANES,
@@ -34,7 +35,7 @@ from edgehar.runtimes.kernels.fastgrnn import (
 )
 from edgehar.runtimes.kernels.schedule import lane_done
 from edgehar.runtimes.kernels.simd import aligned
-from edgehar.runtimes.kernels.vector import WIDTH, copy_vectors
+from edgehar.runtimes.kernels.vector import WIDTH
 from edgehar.types import FloatArray, IntArray
 
 BLOCK_ROWS: Final = 32
@@ -84,7 +85,7 @@ def advance_block(
             if k == fresh:
                 memory[place : place + size] = 0
             else:
-                copy_vectors(vectors, memory, place, states, own + k * size)
+                copy_values(memory, place, states, own + k * size, size)
     project(gathered, 0, inputs, rows, plan, memory, weights)
     for k in range(lanes):
         recur(h + k * lane, s + k * lane, plan[WX], size, rows, plan, memory, weights, False)
@@ -93,7 +94,7 @@ def advance_block(
         p = chosen[r]
         own = points[p, POINT_STREAM] * lanes * size
         for k in range(lanes):
-            copy_vectors(vectors, states, own + k * size, memory, h + k * lane + r * size)
+            copy_values(states, own + k * size, memory, h + k * lane + r * size, size)
         if points[p, POINT_EVENT] >= 0:
             k = lane_done(points[p, POINT_SEEN], window, hop, lanes)
             classify(h + k * lane + r * size, plan, memory, weights)

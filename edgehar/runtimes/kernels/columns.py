@@ -64,16 +64,14 @@ def _copy_values(_: Any, out: Any, oo: Any, x: Any, xo: Any, count: Any) -> Any:
         target, source, n = with_pointers(context, builder, signature, arguments)
         whole = builder.and_(n, INT(-WIDTH))
 
-        def vector(k: Any, _: list[Any]) -> list[Any]:
+        def vector(k: Any) -> None:
             e.store(e.load(e.at(source, k), 0), e.at(target, k), 0)
-            return []
 
-        def value(k: Any, _: list[Any]) -> list[Any]:
+        def value(k: Any) -> None:
             builder.store(builder.load(e.at(source, k)), e.at(target, k))
-            return []
 
-        e.loop(INT(0), whole, WIDTH, [], vector)
-        e.loop(whole, n, 1, [], value)
+        e.each(whole, vector, step=WIDTH)
+        e.each(n, value, first=whole)
         return context.get_dummy_value()
 
     return signature, generate

@@ -94,7 +94,7 @@ def _hear(
         _, lanes, _, _, row, step, sums, vectors, spikes, words, last = arguments
         matrix = e.at(matrix, row)
 
-        def lane(number: Any, _: Values) -> Values:
+        def lane(number: Any) -> None:
             record = e.at(state, b.load(e.at(records, number)))
             target = e.at(record, sums)
             now = b.bitcast(e.at(record, spikes), INT.as_pointer())
@@ -151,9 +151,8 @@ def _hear(
                     store_integers(e, value, target, v)
                 b.branch(end)
             b.position_at_end(end)
-            return []
 
-        e.loop(INT(0), lanes, 1, [], lane)
+        e.each(lanes, lane)
         return context.get_dummy_value()
 
     return signature, generate
@@ -200,23 +199,22 @@ def _spread(
             b.module, ir.FunctionType(INT, [INT] * 3), "llvm.fshr.i64"
         )
 
-        def vector(v: Any, _: Values) -> Values:
+        def vector(v: Any) -> None:
             at = b.mul(v, INT(WIDTH))
             mask, weight = (load_integers(e, e.at(p, at)) for p in (masks, weights))
             first = b.udiv(at, order)
             place = b.add(spikes, b.mul(b.udiv(first, INT(64)), INT(2)))
 
-            def lane(number: Any, _: Values) -> Values:
+            def lane(number: Any) -> None:
                 record = e.at(state, b.load(e.at(records, number)))
                 words = b.bitcast(e.at(record, place), INT.as_pointer())
                 bits = b.call(shift, [b.load(e.at(words, INT(1))), b.load(words), b.urem(first, INT(64))])
                 fired = b.icmp_unsigned("!=", b.and_(_splat(e, bits), mask), nothing)
                 store_integers(e, b.select(fired, weight, nothing), e.at(record, b.add(sums, at)))
-                return []
 
-            return e.loop(INT(0), lanes, 1, [], lane)
+            e.each(lanes, lane)
 
-        e.loop(INT(0), vectors, 1, [], vector)
+        e.each(vectors, vector)
         return context.get_dummy_value()
 
     return signature, generate

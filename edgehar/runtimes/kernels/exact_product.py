@@ -28,8 +28,8 @@ def _weigh(_: Any, out: Any, vectors: Any, matrix: Any, x: Any, inputs: Any) -> 
         vectors, inputs = arguments[1], arguments[4]
         step = b.mul(vectors, INT(WIDTH))
 
-        def tile(n: int) -> Callable[[Any, Values], Values]:
-            def vectors_from(v: Any, _: Values) -> Values:
+        def tile(n: int) -> Callable[[Any], None]:
+            def vectors_from(v: Any) -> None:
                 at = b.mul(v, INT(WIDTH))
                 target, column = e.at(out, at), e.at(matrix, at)
 
@@ -39,13 +39,12 @@ def _weigh(_: Any, out: Any, vectors: Any, matrix: Any, x: Any, inputs: Any) -> 
 
                 for k, value in enumerate(e.loop(INT(0), inputs, 1, [e.load(target, k) for k in range(n)], term)):
                     e.store(value, target, k)
-                return []
 
             return vectors_from
 
         whole = b.sub(vectors, b.urem(vectors, INT(TILE)))
-        e.loop(INT(0), whole, TILE, [], tile(TILE))
-        e.loop(whole, vectors, 1, [], tile(1))
+        e.each(whole, tile(TILE), step=TILE)
+        e.each(vectors, tile(1), first=whole)
         return context.get_dummy_value()
 
     return signature, generate

@@ -103,12 +103,11 @@ gate_tiles: Final[Any] = _gate_tiles
 def _emit_rows(e: Emitter, high: int, wide: int, rows: Any, step: Any, operands: tuple[Any, ...]) -> None:
     """Rows `high` at a time, each with its first `wide` vectors."""
 
-    def several(r: Any, _: Values) -> Values:
+    def several(r: Any) -> None:
         starts = [e.b.mul(e.b.add(r, INT(k)), step) for k in range(high)]
         _emit_gates(e, [(start, v) for start in starts for v in range(wide)], *operands)
-        return []
 
-    e.loop(INT(0), rows, high, [], several)
+    e.each(rows, several, step=high)
 
 
 def _emit_gates(

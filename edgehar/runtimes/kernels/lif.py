@@ -109,20 +109,19 @@ def _tally(
         _, lanes, _, score, potential, vectors, _, thr, membrane = arguments
         one, zero = (ir.Constant(LANES, [value] * WIDTH) for value in (1.0, 0.0))
 
-        def vector(v: Any, _: Values) -> Values:
+        def vector(v: Any) -> None:
             at = b.mul(v, INT(WIDTH))
             threshold = e.load(e.at(neurons, b.add(thr, at)), 0)
 
-            def lane(number: Any, _: Values) -> Values:
+            def lane(number: Any) -> None:
                 own = e.at(state, b.add(b.load(e.at(records, number)), at))
                 u, target = e.load(e.at(own, potential), 0), e.at(own, score)
                 fired = b.select(b.fcmp_ordered(">", u, threshold), one, zero)
                 e.store(b.fadd(e.load(target, 0), b.select(membrane, u, fired)), target, 0)
-                return []
 
-            return e.loop(INT(0), lanes, 1, [], lane)
+            e.each(lanes, lane)
 
-        e.loop(INT(0), vectors, 1, [], vector)
+        e.each(vectors, vector)
         return context.get_dummy_value()
 
     return signature, generate

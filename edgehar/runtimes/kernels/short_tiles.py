@@ -46,20 +46,18 @@ def emit_spread(e: Emitter, columns: int, operands: Sequence[Any]) -> None:
     y, x, inputs, plane, groups = operands
     before = SCHEMES[columns].before
 
-    def group(r: Any, _: list[Any]) -> list[Any]:
+    def group(r: Any) -> None:
         neighbours = [e.at(x, b.mul(b.add(b.mul(r, INT(columns)), INT(k)), inputs)) for k in range(columns + 2)]
         rows = [e.at(y, b.mul(b.add(b.mul(r, INT(len(before))), INT(k)), plane)) for k in range(len(before))]
 
-        def vector(i: Any, _: list[Any]) -> list[Any]:
+        def vector(i: Any) -> None:
             values = [e.load(e.at(neighbour, i), 0) for neighbour in neighbours]
             for coefficients, row in zip(before, rows, strict=True):
                 e.store(weighted_sum(e, coefficients, values), e.at(row, i), 0)
-            return []
 
-        e.loop(INT(0), inputs, WIDTH, [], vector)
-        return []
+        e.each(inputs, vector, step=WIDTH)
 
-    e.loop(INT(0), groups, 1, [], group)
+    e.each(groups, group)
 
 
 def emit_products(e: Emitter, groups: int, vectors: int, operands: Sequence[Any]) -> None:
@@ -105,10 +103,10 @@ def emit_join(e: Emitter, columns: int, operands: Sequence[Any]) -> None:
     after, floors = SCHEMES[columns].after, e.splat(floor)
     plane = b.mul(vectors, INT(WIDTH))
 
-    def group(r: Any, _: list[Any]) -> list[Any]:
+    def group(r: Any) -> None:
         first, made = b.mul(r, INT(columns)), e.at(products, b.mul(b.mul(r, INT(columns + 2)), plane))
 
-        def vector(i: Any, _: list[Any]) -> list[Any]:
+        def vector(i: Any) -> None:
             at = b.sub(plane, b.mul(b.add(i, INT(1)), INT(WIDTH)))
             biases = e.load(e.at(bias, at), 0)
             values = [e.load(e.at(made, b.add(b.mul(plane, INT(k)), at)), 0) for k in range(columns + 2)]
@@ -118,12 +116,10 @@ def emit_join(e: Emitter, columns: int, operands: Sequence[Any]) -> None:
                 total = weighted_sum(e, after[c], values, b.fadd(begun, biases))
                 target = e.at(out, b.add(b.mul(column, out_step), at))
                 e.store(b.select(b.fcmp_ordered("<", total, floors), floors, total), target, 0)
-            return []
 
-        e.loop(INT(0), vectors, 1, [], vector)
-        return []
+        e.each(vectors, vector)
 
-    e.loop(INT(0), groups, 1, [], group)
+    e.each(groups, group)
 
 
 @intrinsic

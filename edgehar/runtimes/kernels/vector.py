@@ -10,9 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from llvmlite import ir
-from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from edgehar.runtimes.kernels.simd import CACHE_LINE_BYTES, host_simd
 
@@ -96,29 +94,11 @@ class Emitter:
         self.b.position_at_end(after)
         return held
 
+    def each(self, last: Any, body: Callable[[Any], None], *, first: Any = None, step: int = 1) -> None:
+        """body(i) for i = first, or 0, first + step, ... < last: a loop that holds nothing in registers."""
 
-@intrinsic
-def _copy_vectors(_: Any, vectors: Any, out: Any, oo: Any, x: Any, xo: Any) -> Any:  # noqa: ARG001
-    """Copy `vectors` vectors from place xo of x to place oo of out; a slice's assignment takes ten times as long."""
-    i = types.intp
-    signature = types.void(i, out, i, x, i)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        e = Emitter(builder)
-        target, source = (
-            e.at(context.make_array(signature.args[k])(context, builder, arguments[k]).data, arguments[k + 1])
-            for k in (1, 3)
-        )
-
-        def vector(v: Any, _: Values) -> Values:
-            place = builder.mul(v, INT(WIDTH))
-            e.store(e.load(e.at(source, place), 0), e.at(target, place), 0)
+        def without(i: Any, _: Values) -> Values:
+            body(i)
             return []
 
-        e.loop(INT(0), arguments[0], 1, [], vector)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-copy_vectors: Final[Any] = _copy_vectors
+        self.loop(INT(0) if first is None else first, last, step, [], without)
